@@ -1,0 +1,1 @@
+"""Benchmarks, each side by side with its peer in one run. Read `run.py`."""

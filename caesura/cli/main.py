@@ -1,0 +1,28 @@
+"""The `caesura` command: one line a verb.
+
+Enters: `sys.argv`. Leaves: an exit code. Nothing heavy is imported until a verb runs. Read next: the file
+named like the verb.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from caesura.cli.chat import chat
+from caesura.cli.data import data
+from caesura.cli.models import models
+from caesura.cli.serve import serve
+from caesura.cli.train import train
+
+app = typer.Typer(
+    name="caesura",
+    help="A model that answers at once, or pauses to think for as many tokens as you allow.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(serve)
+app.command()(chat)
+app.command()(models)
+app.command()(train)
+app.command()(data)

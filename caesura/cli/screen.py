@@ -1,0 +1,30 @@
+"""What the verbs share of the screen: two consoles, the log, and the way to fail.
+
+Enters: messages. Leaves: text on stdout and stderr. Logging is configured here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+def configure_logging(*, is_verbose: bool) -> None:
+    """Warnings to stderr; with `is_verbose`, everything that is worth knowing."""
+    handler = RichHandler(console=stderr, show_path=False, rich_tracebacks=False)
+    level = logging.INFO if is_verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler])
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong and end the command."""
+    stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    raise typer.Exit(1)

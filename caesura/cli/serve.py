@@ -1,0 +1,207 @@
+"""`caesura serve`: the Messages API and the chat page, with the bundled model or others.
+
+Enters: addresses, folders, keys. Leaves: a server, until Ctrl-C. Read next: `caesura/server/app.py`,
+`caesura/web/page.py` and `local.py`, which it wires together.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+from rich.markup import escape
+
+from caesura.cli.bundled import BUNDLED_NAME, bundled_folder
+from caesura.cli.connect import DEFAULT_HOST, DEFAULT_PORT
+from caesura.cli.dtypes import Dtype
+from caesura.cli.screen import configure_logging, fail, stderr, stdout
+from caesura.cli.state import state_folder
+from caesura.messages.client import Client
+from caesura.messages.errors import CaesuraError
+from caesura.messages.remote import RemoteClient
+from caesura.messages.sealing import Sealer, load_key
+from caesura.messages.signing import SigningClient
+from caesura.server import ServerConfig, create_app
+from caesura.server.authentication import check_binding
+
+# A chat page that stays open in some browser must not keep the server from stopping.
+_STOP_TIMEOUT_S = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the server listens.
+
+    host: a name or an address; one that means every interface is reached here through loopback.
+    port: a port that is really open.
+    """
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What is served, and how.
+
+    folders: model folders by name, the default one first.
+    keys: what clients must show one of; none leaves the server to this machine.
+    num_threads: to compute with; None leaves torch's own choice.
+    dtype: how weights are kept.
+    has_page: whether there is a chat page.
+    is_verbose: whether every request is logged.
+    """
+
+    folders: Mapping[str, Path]
+    keys: tuple[str, ...]
+    num_threads: int | None
+    dtype: Dtype
+    has_page: bool
+    is_verbose: bool
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Where to listen; beyond this machine only with a key.")
+    ] = DEFAULT_HOST,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = DEFAULT_PORT,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FOLDER", help="A model folder; repeatable, the first is the default."),
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="CAESURA_API_KEY", help="What clients must show; several, separated by commas."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with.")] = None,
+    dtype: Annotated[Dtype, typer.Option(help="How weights are kept.")] = Dtype.AUTO,
+    page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
+    verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
+) -> None:
+    """Serve a Messages API and a chat page.
+
+    Example: caesura serve --port 8000 --model nano=caesura/bundled/nano
+    """
+    configure_logging(is_verbose=verbose)
+    try:
+        service = Service(
+            folders=parse_models(model or []),
+            keys=parse_keys(api_key),
+            num_threads=threads,
+            dtype=dtype,
+            has_page=page,
+            is_verbose=verbose,
+        )
+        check_binding(host, service.keys)
+        with bind(host, port) as listener:
+            run(service, Address(host=host, port=listener.getsockname()[1]), listener)
+    except CaesuraError as error:
+        fail(str(error))
+    stderr.print("[dim]stopped[/]")
+
+
+def run(service: Service, address: Address, listener: socket.socket) -> None:
+    """Load, say where to go, and answer until Ctrl-C."""
+    # Torch takes seconds to import, and `--help` or a port in use should not wait for it.
+    from caesura.cli.local import local_client
+
+    sealer = Sealer(load_key(state_folder(os.environ)))
+    stderr.print(f"[dim]loading {escape(', '.join(service.folders))} ...[/]")
+    with local_client(service.folders, num_threads=service.num_threads, dtype=service.dtype) as client:
+        app = build_app(SigningClient(client, sealer), address, service)
+        announce(address, service)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=service.is_verbose,
+            timeout_graceful_shutdown=_STOP_TIMEOUT_S,
+            server_header=False,
+        )
+        # Uvicorn stops in good order first, and then passes Ctrl-C on.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def parse_keys(api_key: str | None) -> tuple[str, ...]:
+    """The keys in a comma-separated list; none for an empty one."""
+    return tuple(key.strip() for key in (api_key or "").split(",") if key.strip())
+
+
+def parse_models(words: Sequence[str]) -> dict[str, Path]:
+    """`NAME=FOLDER` words to folders by name, in order; without any, the bundled model."""
+    folders: dict[str, Path] = {}
+    for word in words:
+        name, equals, folder = word.partition("=")
+        if not (name and equals and folder):
+            raise CaesuraError(f"--model takes NAME=FOLDER, not `{word}`")
+        if name in folders:
+            raise CaesuraError(f"--model names `{name}` twice; give each model a name of its own")
+        folders[name] = Path(folder).expanduser()
+    return folders or {BUNDLED_NAME: bundled_folder()}
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that is ours from here on, so that nothing can take the port while the model loads."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise CaesuraError(
+            f"cannot listen on {host}:{port}: {error.strerror}."
+            " Choose another with --port, or stop what uses it."
+        ) from error
+    return listener
+
+
+def build_app(client: Client, address: Address, service: Service) -> FastAPI:
+    """The API, and the page as one of its clients, by way of the address that it is served at."""
+    app = create_app(client, ServerConfig(api_keys=service.keys))
+    if service.has_page:
+        # Gradio is the slowest import of all.
+        from caesura.web.page import mount_page
+
+        mount_page(app, lambda key: RemoteClient(address.url, key or None))
+    return app
+
+
+def announce(address: Address, service: Service) -> None:
+    """Say where to go, and what to tell an SDK."""
+    key = "YOUR-KEY" if service.keys else "none-needed"
+    lines = {
+        "for SDKs": f"export ANTHROPIC_BASE_URL={address.url} ANTHROPIC_API_KEY={key}",
+        "try it": curl_line(address, key),
+        "stop it": "Ctrl-C",
+    }
+    if service.has_page:
+        hint = " (any user name; the password is the key)" if service.keys else ""
+        lines = {"chat page": f"{address.url}{hint}", **lines}
+    for label, line in lines.items():
+        stdout.print(f"[bold]{label:<12}[/]{escape(line)}", soft_wrap=True)
+
+
+def curl_line(address: Address, key: str) -> str:
+    """A request to paste into a shell."""
+    body = (
+        '{"model": "claude-default", "max_tokens": 1024, "stream": true,'
+        ' "thinking": {"type": "enabled", "budget_tokens": 128},'
+        ' "messages": [{"role": "user", "content": "Start with 7. Multiply by 3, then add 8."}]}'
+    )
+    return f"""curl -N {address.url}/v1/messages -H "x-api-key: {key}" -d '{body}'"""

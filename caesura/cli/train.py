@@ -1,0 +1,89 @@
+"""`caesura train`: run a recipe, or one stage of it, from wherever it stopped.
+
+Enters: a recipe's name and overrides. Leaves: a model folder below the runs folder. Read next:
+`caesura/recipes/nano.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from caesura.train.loop import Metrics
+    from caesura.train.stage import Stage
+
+_RECIPE = typer.Argument(help="A recipe (nano), or one stage of it (nano:nano-sft).")
+_SET = typer.Option("--set", help="Change a field, e.g. loop.num_steps=100 or nano-sft.packing.seed=7.")
+_RUNS = typer.Option(help="Where runs, checkpoints and models go.")
+_DATA = typer.Option(help="The data sets' folder; `caesura data` fills one.", envvar="CAESURA_DATA")
+_DEVICE = typer.Option(help="cpu, cuda, cuda:1 ...")
+_THREADS = typer.Option(help="CPU threads; 0 for as many as there are cores.")
+
+
+def train(
+    recipe: Annotated[str, _RECIPE],
+    set_: Annotated[list[str] | None, _SET] = None,
+    runs: Annotated[Path, _RUNS] = Path("runs"),
+    data: Annotated[Path, _DATA] = Path("data"),
+    device: Annotated[str, _DEVICE] = "cpu",
+    threads: Annotated[int, _THREADS] = 0,
+) -> None:
+    """Train a model. Stopped at any moment, the same command goes on from the last checkpoint.
+
+    Example: caesura train nano --set nano-pretrain.loop.num_steps=200
+    """
+    # torch takes seconds to import, so only the verbs that need it do.
+    import torch
+
+    from caesura.recipes import RECIPES
+    from caesura.train.recipe import ensure_tokenizer, override
+
+    console = Console()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
+    name, _, only = recipe.partition(":")
+    if name not in RECIPES:
+        raise typer.BadParameter(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    if not data.is_dir():
+        raise typer.BadParameter(f"no data folder {data}; name one with --data, or run `caesura data` first")
+    torch.set_num_threads(threads or torch.get_num_threads())
+    try:
+        chosen = override(RECIPES[name](), set_ or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    stages = [stage for stage in chosen.stages if only in ("", stage.name)]
+    if not stages:
+        known = ", ".join(stage.name for stage in chosen.stages)
+        raise typer.BadParameter(f"recipe {name} has no stage {only!r}; it has {known}")
+    tokenizer = ensure_tokenizer(chosen, runs=runs, data=data)
+    for stage in stages:
+        folder = _run(stage, runs, data, tokenizer, device, console)
+        console.print(f"[bold]{stage.name}[/]: model in {folder}")
+
+
+def _run(stage: Stage, runs: Path, data: Path, tokenizer: Path, device: str, console: Console) -> Path:
+    from caesura.train.stage import run_stage
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}  {task.fields[row]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(stage.name, total=stage.loop.num_steps, row="")
+
+        def on_metrics(row: Metrics) -> None:
+            text = f"loss {row.loss:.3f}  {row.tokens_per_s:,.0f} tokens/s  {row.utilisation:.0%} of peak"
+            progress.update(task, completed=row.step, row=text)
+
+        return run_stage(
+            stage, runs=runs, data=data, tokenizer_folder=tokenizer, on_metrics=on_metrics, device=device
+        )

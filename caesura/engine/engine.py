@@ -1,0 +1,178 @@
+"""The engine: one thread owns the model, asyncio in front.
+
+Enters: sequence requests, from any event loop or thread. Leaves: for each a `Stream` of block events that
+ends in one `Finished`. After each step the thread hands all streams' news to their event loop in one
+call. A failing step fails the sequences that shared it, and the engine goes on.
+Read next: `core.py` (a step), `local_client.py` (the Messages API on top).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+
+from caesura.engine.core import EngineCore, EngineStats, Prepared, Report
+from caesura.engine.sequence import SequenceRequest
+from caesura.engine.streams import Completion, Gathering, News, Receiver, Stream
+from caesura.messages.errors import ApiError, OverloadedError
+
+log = logging.getLogger(__name__)
+
+_Batch = list[tuple[Callable[[Sequence[News]], None], list[News]]]
+
+
+class _Submission(NamedTuple):
+    prepared: Prepared
+    receiver: Receiver
+
+
+class Engine:
+    """Runs an `EngineCore` on a daemon thread, which sleeps while there is nothing to do."""
+
+    def __init__(self, core: EngineCore, *, num_threads: int | None = None, max_waiting: int = 1024) -> None:
+        """num_threads: of each operator; None leaves torch's own choice. max_waiting: the queue's limit."""
+        self._core = core
+        self._num_threads = num_threads
+        self._max_waiting = max_waiting
+        self._condition = threading.Condition()
+        self._submissions: deque[_Submission] = deque()
+        self._cancellations: deque[int] = deque()
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+        self._receivers: dict[int, Receiver] = {}
+
+    @property
+    def max_positions(self) -> int:
+        """The most tokens of prompt and output together."""
+        return self._core.max_positions
+
+    def submit(self, request: SequenceRequest) -> Stream:
+        """Queue a request from a running event loop. Raises ApiError for one that cannot be served."""
+        prepared = self._core.prepare(request)
+        stream = Stream(partial(self.cancel, prepared.sequence.id))
+        receiver = Receiver(asyncio.get_running_loop(), stream.receive)
+        self._enqueue([_Submission(prepared, receiver)], max_waiting=self._max_waiting)
+        return stream
+
+    def generate(self, requests: Sequence[SequenceRequest]) -> list[Completion]:
+        """Run requests to their ends while the caller's thread waits. For evaluations and benchmarks.
+
+        Raises ApiError if one of them cannot be served. The queue's limit does not hold here.
+        """
+        if not requests:
+            return []
+        gathering = Gathering(len(requests))
+        prepared = [self._core.prepare(request) for request in requests]
+        receivers = map(gathering.receiver, range(len(requests)))
+        submissions = [_Submission(*each) for each in zip(prepared, receivers, strict=True)]
+        self._enqueue(submissions, max_waiting=None)
+        return gathering.wait()
+
+    def cancel(self, sequence: int) -> None:
+        """End a sequence before its next step. Safe on any thread, and for one that has ended."""
+        with self._condition:
+            self._cancellations.append(sequence)
+            self._condition.notify()
+
+    def stats(self) -> EngineStats:
+        """The numbers as they stand; a step may be changing them."""
+        return self._core.stats()
+
+    def close(self) -> None:
+        """End every sequence with an ApiError and join the thread."""
+        with self._condition:
+            self._is_closing = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _enqueue(self, submissions: list[_Submission], *, max_waiting: int | None) -> None:
+        with self._condition:
+            if self._is_closing:
+                raise ApiError("the engine is shut down")
+            num_waiting = self._core.num_waiting + len(self._submissions)
+            if max_waiting is not None and num_waiting >= max_waiting:
+                raise OverloadedError(f"Overloaded: {num_waiting} requests wait already; try again later")
+            self._submissions.extend(submissions)
+            self._condition.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="caesura-engine", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        if self._num_threads is not None:
+            torch.set_num_threads(self._num_threads)
+        while self._wait_for_work():
+            self._take_in()
+            self._step()
+        self._take_in()
+        self._deliver(self._core.cancel_all(), ApiError("the engine was shut down"))
+
+    def _wait_for_work(self) -> bool:
+        """Sleep until there is something to do; False when the engine closes."""
+        with self._condition:
+            while not (self._is_closing or self._submissions or self._cancellations or self._core.has_work):
+                self._condition.wait()
+            return not self._is_closing
+
+    def _take_in(self) -> None:
+        """Queue what was submitted, then end what was cancelled."""
+        with self._condition:
+            submissions, self._submissions = self._submissions, deque()
+            cancellations, self._cancellations = self._cancellations, deque()
+            for prepared, receiver in submissions:
+                self._receivers[prepared.sequence.id] = receiver
+                self._core.add(prepared)
+        reports = [self._core.cancel(sequence) for sequence in cancellations]
+        self._deliver([report for report in reports if report is not None])
+
+    def _step(self) -> None:
+        if not self._core.has_work:
+            return
+        try:
+            reports = self._core.step()
+        except Exception:  # whatever went wrong, the engine must outlive it
+            log.exception("a step failed; the sequences that shared it are ended")
+            error = ApiError("The engine failed while it computed this reply; try again")
+            self._deliver(self._core.fail_running(), error)
+        else:
+            self._deliver(reports)
+
+    def _deliver(self, reports: list[Report], error: ApiError | None = None) -> None:
+        """Tell every receiver, with one call for each event loop. `error` replaces what ended them."""
+        batches: dict[asyncio.AbstractEventLoop | None, _Batch] = {}
+        for report in reports:
+            news: list[News] = [*report.events]
+            receiver = self._receivers[report.sequence]
+            if report.finished is not None:
+                news.append(error or report.finished)
+                del self._receivers[report.sequence]
+            if news:
+                batches.setdefault(receiver.loop, []).append((receiver.receive, news))
+        for loop, batch in batches.items():
+            if loop is None:
+                _tell(batch)
+            else:
+                self._hand_over(loop, batch, reports)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, batch: _Batch, reports: list[Report]) -> None:
+        try:
+            loop.call_soon_threadsafe(_tell, batch)
+        except RuntimeError:
+            log.warning("an event loop was closed while its sequences ran; they are cancelled")
+            gone = [report.sequence for report in reports if report.sequence in self._receivers]
+            for sequence in gone:
+                if self._receivers[sequence].loop is loop:
+                    self.cancel(sequence)
+
+
+def _tell(batch: _Batch) -> None:
+    for receive, news in batch:
+        receive(news)

@@ -1,0 +1,166 @@
+"""A model folder to everything that serving it takes.
+
+Enters: a Hugging Face folder whose vocabulary holds our markers, and optionally `caesura.json` in it.
+Leaves: a `LoadedModel`, and an `Engine` for it. Read next: `engine.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from caesura.engine.core import EngineCore
+from caesura.engine.engine import Engine
+from caesura.engine.kv_store import KVStore, page_bytes
+from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA, PagePool
+from caesura.engine.runner import Runner, has_fast_bfloat16
+from caesura.engine.sampler import MaskTable
+from caesura.engine.scheduler import SchedulerConfig
+from caesura.messages.response import ModelInfo
+from caesura.model.folder import FolderError, load_model
+from caesura.model.transformer import Transformer
+from caesura.tokens.chat_format import CaesuraFormat, ChatFormat
+from caesura.tokens.tokenizer import Tokenizer
+
+_MAX_ONE_THREAD_PARAMETERS = 30_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model ready to be served.
+
+    model, tokenizer, chat_format: see there.
+    info: how `/v1/models` lists it.
+    """
+
+    model: Transformer
+    tokenizer: Tokenizer
+    chat_format: ChatFormat
+    info: ModelInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """How an engine is set up.
+
+    scheduler: the limits of a step.
+    max_waiting: the most requests in the queue; one more is refused as overloaded.
+    num_pages: of the pool; None: as many as `kv_bytes` hold, and no more than every sequence needs.
+    kv_bytes: memory for keys and values. It is claimed as it is used. A pool that holds less than the
+        model's window shortens the window.
+    num_threads: of each operator; None: one for models below 30M parameters, whose operators are too small
+        to share, else torch's own choice. Large batches gain from a second thread on an idle machine.
+    """
+
+    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
+    max_waiting: int = 1024
+    num_pages: int | None = None
+    kv_bytes: int = 4_000_000_000
+    num_threads: int | None = None
+
+
+def load(
+    folder: Path, *, name: str | None = None, dtype: torch.dtype | None = None, device: str = "cpu"
+) -> LoadedModel:
+    """Read a folder.
+
+    name: what requests call it; None: the folder's name.
+    dtype: of weights and pages; None: bfloat16 where that is fast, else float32.
+    Raises FolderError or TokenizerError naming the file and what is wrong with it.
+    """
+    if not folder.is_dir():
+        raise FolderError(f"{folder} is not a folder")
+    if dtype is None:
+        dtype = torch.bfloat16 if has_fast_bfloat16(torch.device(device)) else torch.float32
+    model = load_model(folder, dtype=dtype, device=device)
+    tokenizer = Tokenizer.load(folder)
+    if tokenizer.vocab_size > model.config.vocab_size:
+        raise FolderError(
+            f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, "
+            f"config.json has room for {model.config.vocab_size}"
+        )
+    try:
+        chat_format = CaesuraFormat(tokenizer)
+    except KeyError as error:
+        raise FolderError(f"{folder}: tokenizer.json lacks the marker {error} of our chat format") from error
+    info = _info(folder, name or folder.resolve().name, model.config.max_positions)
+    return LoadedModel(model=model, tokenizer=tokenizer, chat_format=chat_format, info=info)
+
+
+def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Engine:
+    """An engine for a loaded model, with a pool of its own. It starts with its first request."""
+    config = config or EngineConfig()
+    model, weight = loaded.model, loaded.model.embed_tokens.weight
+    page_size = PAGE_SIZE_CUDA if weight.device.type == "cuda" else PAGE_SIZE_CPU
+    pool = PagePool(config.num_pages or _num_pages(model, page_size, config), page_size)
+    store = KVStore(
+        model.config,
+        num_pages=pool.num_pages,
+        page_size=page_size,
+        dtype=weight.dtype,
+        device=weight.device,
+    )
+    table = MaskTable.build(
+        loaded.chat_format.phase_tokens,
+        num_words=loaded.tokenizer.vocab_size,
+        vocab_size=model.config.vocab_size,
+        device=weight.device,
+    )
+    core = EngineCore(
+        Runner(model, store),
+        pool,
+        loaded.chat_format,
+        table,
+        max_positions=model.config.max_positions,
+        config=config.scheduler,
+    )
+    is_small = model.config.num_parameters < _MAX_ONE_THREAD_PARAMETERS
+    num_threads = config.num_threads or (1 if is_small else None)
+    return Engine(core, num_threads=num_threads, max_waiting=config.max_waiting)
+
+
+def _num_pages(model: Transformer, page_size: int, config: EngineConfig) -> int:
+    affordable = config.kv_bytes // page_bytes(model.config, page_size, model.embed_tokens.weight.dtype)
+    pages_per_window = -(-model.config.max_positions // page_size)
+    return max(1, min(affordable, pages_per_window * config.scheduler.max_running))
+
+
+def _info(folder: Path, name: str, max_positions: int) -> ModelInfo:
+    """`caesura.json` holds what config.json has no field for: {display_name, created_at, trained_tokens,
+    max_tokens}, each optional.
+    """
+    path = folder / "caesura.json"
+    fields = _read_fields(path) if path.is_file() else {}
+
+    def get(field_name: str, kind: Callable[[Any], Any], default: Any) -> Any:
+        value = fields.get(field_name, default)
+        if type(value) is not kind:
+            raise FolderError(f"{path}: {field_name} {value!r} is not of type {kind}")
+        return value
+
+    written = datetime.fromtimestamp((folder / "config.json").stat().st_mtime, UTC)
+    return ModelInfo(
+        id=name,
+        display_name=get("display_name", str, name),
+        created_at=get("created_at", str, written.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        max_input_tokens=max_positions,
+        max_tokens=get("max_tokens", int, max_positions),
+        trained_tokens=get("trained_tokens", int, max_positions),
+        can_think=True,
+    )
+
+
+def _read_fields(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FolderError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise FolderError(f"{path} is not a JSON object")
+    return cast(dict[str, Any], fields)

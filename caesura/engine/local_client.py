@@ -1,0 +1,180 @@
+"""The Messages API on the engine: a `Client` that computes its own replies.
+
+Enters: a `MessagesRequest`. Leaves: the event stream. A request is rendered and checked against the
+context window before anything is queued, so what it got wrong is raised before the first event. Closing
+the iterator cancels the sequence within one step. Read next: `engine.py`.
+
+How thinking is asked for: "disabled" opens the answer; "enabled" opens a thought of at most
+`budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from caesura.engine.core import Finished
+from caesura.engine.engine import Engine
+from caesura.engine.loading import EngineConfig, LoadedModel, build_engine
+from caesura.engine.sequence import FinishReason, SequenceRequest
+from caesura.messages.content import Conversation
+from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
+from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
+from caesura.messages.request import Effort, MessagesRequest
+from caesura.messages.response import ModelInfo, StopReason, Usage
+from caesura.tokens.phase_tokens import Opening
+
+# The most thinking tokens of adaptive thinking; None: as many as max_tokens allows.
+EFFORT_BUDGETS: dict[Effort, int | None] = {
+    "low": 256,
+    "medium": 1024,
+    "high": 4096,
+    "xhigh": 16_384,
+    "max": None,
+}
+
+STOP_REASONS: dict[FinishReason, StopReason] = {
+    "end": "end_turn",
+    "max_tokens": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "window": "model_context_window_exceeded",
+}
+
+# Rendering more characters than this takes over a millisecond, which other streams would feel.
+_MAX_INLINE_CHARACTERS = 10_000
+
+
+class _Served(NamedTuple):
+    loaded: LoadedModel
+    engine: Engine
+
+
+class LocalClient:
+    """Serves one or several models, each with an engine of its own."""
+
+    def __init__(self, models: Mapping[str, LoadedModel], config: EngineConfig | None = None) -> None:
+        """models: by the name that requests use, the default one first."""
+        self._served = {
+            name: _Served(loaded, build_engine(loaded, config)) for name, loaded in models.items()
+        }
+
+    async def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
+        """The reply as events. Raises ApiError (see `Client.stream`)."""
+        served = self._find(request.model)
+        sequence_request = await self._sequence_request(served, request)
+        stream = served.engine.submit(sequence_request)
+        try:
+            usage = Usage(input_tokens=len(sequence_request.prompt))
+            yield MessageStart(id=_message_id(), model=request.model, usage=usage)
+            async for news in stream:
+                if isinstance(news, Finished):
+                    yield _outcome(news)
+                    yield MessageStop()
+                else:
+                    yield news
+        finally:
+            stream.close()
+
+    async def count_tokens(self, request: MessagesRequest) -> int:
+        """The length of the rendered prompt."""
+        return len(await _render(self._find(request.model).loaded, request))
+
+    async def models(self) -> list[ModelInfo]:
+        """The models on offer, the default one first, with the window that their engines can hold."""
+        return [
+            replace(served.loaded.info, id=name, max_input_tokens=served.engine.max_positions)
+            for name, served in self._served.items()
+        ]
+
+    def engine(self, model: str) -> Engine:
+        """The engine behind a model, for its numbers. Raises NotFoundError."""
+        return self._find(model).engine
+
+    def close(self) -> None:
+        """Shut the engines down; replies on their way end in an ApiError."""
+        for served in self._served.values():
+            served.engine.close()
+
+    def _find(self, model: str) -> _Served:
+        served = self._served.get(model)
+        if served is None:
+            raise NotFoundError(f"model: {model}")
+        return served
+
+    async def _sequence_request(self, served: _Served, request: MessagesRequest) -> SequenceRequest:
+        prompt = await _render(served.loaded, request)
+        _check_limits(len(prompt), request, served)
+        return SequenceRequest(
+            prompt=prompt,
+            opening=_opening(request),
+            max_tokens=request.max_tokens,
+            sampling=request.sampling,
+            budget_tokens=_budget(request),
+            stop_sequences=request.stop_sequences,
+        )
+
+
+def _opening(request: MessagesRequest) -> Opening:
+    if request.thinking.mode == "enabled":
+        return "think"
+    # With a single token there is nothing to decide: it has to be the answer's.
+    return "choose" if request.thinking.mode == "adaptive" and request.max_tokens > 1 else "answer"
+
+
+def _budget(request: MessagesRequest) -> int | None:
+    if request.thinking.mode == "adaptive":
+        return EFFORT_BUDGETS[request.effort]
+    return request.thinking.budget_tokens
+
+
+async def _render(loaded: LoadedModel, request: MessagesRequest) -> tuple[int, ...]:
+    conversation, opening = request.conversation, _opening(request)
+    if conversation.is_prefilled and opening != "answer":
+        raise InvalidRequestError(
+            "messages: the final turn is the assistant's, which cannot be continued when thinking is "
+            "enabled; end with a user turn or disable thinking"
+        )
+    try:
+        if _num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
+            return loaded.chat_format.render(conversation, opening=opening).ids
+        return (await asyncio.to_thread(loaded.chat_format.render, conversation, opening=opening)).ids
+    except ValueError as error:
+        raise InvalidRequestError(f"messages: {error}") from error
+
+
+def _num_characters(conversation: Conversation) -> int:
+    turns = (block for turn in conversation.turns for block in turn.content)
+    return sum(len(getattr(block, "text", "") or getattr(block, "thinking", "")) for block in turns) + sum(
+        len(block.text) for block in conversation.system
+    )
+
+
+def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:
+    window = served.engine.max_positions
+    if num_prompt > window:
+        raise InvalidRequestError(f"prompt is too long: {num_prompt} tokens > {window} maximum")
+    max_tokens = served.loaded.info.max_tokens
+    if request.max_tokens > max_tokens:
+        raise InvalidRequestError(
+            f"max_tokens: {request.max_tokens} > {max_tokens}, which is the maximum allowed number of "
+            f"output tokens for {request.model}"
+        )
+    if num_prompt + request.max_tokens > window:
+        raise InvalidRequestError(
+            f"input length and `max_tokens` exceed context limit: {num_prompt} + {request.max_tokens} > "
+            f"{window}, decrease input length or `max_tokens` and try again"
+        )
+
+
+def _outcome(finished: Finished) -> MessageDelta:
+    stop_reason = STOP_REASONS.get(finished.reason)
+    if stop_reason is None:
+        raise ApiError(f"the reply was {finished.reason} before it ended")
+    return MessageDelta(stop_reason=stop_reason, stop_sequence=finished.stop_sequence, usage=finished.usage)
+
+
+def _message_id() -> str:
+    return f"msg_{secrets.token_hex(12)}"

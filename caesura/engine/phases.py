@@ -1,0 +1,127 @@
+"""The phase machine: it owns thinking, and reads ids only, never text.
+
+    choose --think--> think --end_think--> answer --end--> done
+       \\--------end_think---------------/
+
+It counts thinking tokens exactly and ends a thought by force, with the closing text and `end_think`, when
+the budget is spent or when more thought would eat the answer's reserve. What it forces is appended to the
+sequence at once and computed as one chunk, so a forced token never competes with a sampled one.
+
+Counts: `num_thinking` is the tokens inside the thought, closing text included, markers excluded;
+`num_output` is every token, sampled or forced, markers and the end token included.
+Enters: one sampled id at a time. Leaves: the new state and the ids to force. Read next: `sampler.py`,
+which obeys the masks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from caesura.tokens.phase_tokens import Opening, PhaseTokens
+
+Phase = Literal["choose", "think", "answer", "done"]
+
+ANSWER_RESERVE = 64
+
+
+class Mask(NamedTuple):
+    """What may be sampled in a phase.
+
+    allowed: nothing but these; None: anything.
+    banned: not these.
+    """
+
+    allowed: tuple[int, ...] | None
+    banned: tuple[int, ...]
+
+
+def masks(tokens: PhaseTokens) -> dict[Phase, Mask]:
+    """For each phase in which tokens are sampled, what may be.
+
+    The first token only decides; a thought can end in no other way than `end_think`; an answer cannot
+    close a thought that is closed.
+    """
+    return {
+        "choose": Mask((tokens.think, tokens.end_think), ()),
+        "think": Mask(None, _distinct((*tokens.never, tokens.think, *tokens.end))),
+        "answer": Mask(None, _distinct((*tokens.never, tokens.think, tokens.end_think))),
+    }
+
+
+def _distinct(ids: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(ids))
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseState:
+    """Where a reply stands: its phase and the two counts (see above)."""
+
+    phase: Phase
+    num_thinking: int = 0
+    num_output: int = 0
+
+
+class Move(NamedTuple):
+    """The state after a token and after what is forced behind it, and what is forced."""
+
+    state: PhaseState
+    forced: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseMachine:
+    """The rules for one reply; build it with `phase_machine`.
+
+    tokens: the ids that it goes by.
+    closing: what is forced before `end_think`.
+    budget_tokens: thoughts are closed after this many tokens; None: by `close_at` alone.
+    close_at: an open thought is closed as soon as this many tokens have been written.
+    """
+
+    tokens: PhaseTokens
+    closing: tuple[int, ...]
+    budget_tokens: int | None
+    close_at: int
+
+    def begin(self, opening: Opening) -> Move:
+        """The state before the first token. Where no thought fits, it is closed, or declined, at once."""
+        if opening == "choose" and self.close_at < 1:
+            return Move(PhaseState("answer", 0, 1), (self.tokens.end_think,))
+        return self._settle(PhaseState(opening))
+
+    def advance(self, state: PhaseState, token: int) -> Move:
+        """One sampled token further."""
+        num_output = state.num_output + 1
+        if state.phase == "think":
+            if token == self.tokens.end_think:
+                return Move(PhaseState("answer", state.num_thinking, num_output), ())
+            return self._settle(PhaseState("think", state.num_thinking + 1, num_output))
+        if state.phase == "choose":
+            chosen: Phase = "think" if token == self.tokens.think else "answer"
+            return self._settle(PhaseState(chosen, 0, num_output))
+        phase: Phase = "done" if token in self.tokens.end else "answer"
+        return Move(PhaseState(phase, state.num_thinking, num_output), ())
+
+    def _settle(self, state: PhaseState) -> Move:
+        """Close the thought if it may not grow."""
+        is_spent = self.budget_tokens is not None and state.num_thinking >= self.budget_tokens
+        if state.phase != "think" or not (is_spent or state.num_output >= self.close_at):
+            return Move(state, ())
+        forced = (*self.closing, self.tokens.end_think)
+        num_thinking = state.num_thinking + len(self.closing)
+        return Move(PhaseState("answer", num_thinking, state.num_output + len(forced)), forced)
+
+
+def phase_machine(tokens: PhaseTokens, *, budget_tokens: int | None, max_tokens: int) -> PhaseMachine:
+    """The machine for one reply of at most `max_tokens` output tokens.
+
+    The answer's reserve is min(64, max_tokens // 2) tokens, kept for every max_tokens >= 2. Where closing
+    text and reserve together leave no room for a single thought token (max_tokens of a dozen), the
+    closing text is left out and `end_think` alone is forced.
+    """
+    before_answer = max_tokens - min(ANSWER_RESERVE, max_tokens // 2)
+    closing, close_at = tokens.closing, before_answer - len(tokens.closing) - 1
+    if close_at < 1:
+        closing, close_at = (), before_answer - 1
+    return PhaseMachine(tokens=tokens, closing=closing, budget_tokens=budget_tokens, close_at=close_at)

@@ -1,0 +1,164 @@
+"""Draws one id a row.
+
+Greedy rows take the likeliest id. Other rows invert the cumulative distribution at one uniform number,
+which is a function of the row's seed and its position: same seed, same text, whatever else is in the
+batch and however often the row was preempted. Shapes: R rows, V vocabulary.
+Enters: logits and what each row wants. Leaves: ids and, if wanted, their log-probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from caesura.engine.phases import Phase, masks
+from caesura.messages.request import Sampling
+from caesura.tokens.phase_tokens import PhaseTokens
+
+_MASKED_PHASES: tuple[Phase, ...] = ("choose", "think", "answer")
+_WORD = (1 << 64) - 1
+
+
+class Draw(NamedTuple):
+    """What one row wants.
+
+    sampling: temperature, top-k, top-p.
+    phase: which mask holds.
+    seed, position: of the random number.
+    """
+
+    sampling: Sampling
+    phase: Phase
+    seed: int
+    position: int
+
+
+class Drawn(NamedTuple):
+    """The ids drawn, and their log-probabilities under the bare model if they were wanted."""
+
+    ids: list[int]
+    log_probs: list[float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskTable:
+    """Which ids may not be drawn, one row of V booleans for each of choose, think and answer."""
+
+    is_banned_3V: Tensor
+
+    @classmethod
+    def build(
+        cls, tokens: PhaseTokens, *, num_words: int, vocab_size: int, device: torch.device
+    ) -> MaskTable:
+        """num_words: the tokenizer's ids; scores beyond them (a padded vocabulary) mean nothing."""
+        table = torch.zeros(len(_MASKED_PHASES), vocab_size, dtype=torch.bool, device=device)
+        for row, phase in enumerate(_MASKED_PHASES):
+            mask = masks(tokens)[phase]
+            if mask.allowed is not None:
+                table[row] = True
+                table[row, list(mask.allowed)] = False
+            table[row, list(mask.banned)] = True
+        table[:, num_words:] = True
+        return cls(is_banned_3V=table)
+
+    def apply(self, scores_RV: Tensor, phases: Sequence[Phase]) -> Tensor:
+        """The scores with -inf where a row's phase forbids."""
+        indices = [_MASKED_PHASES.index(phase) for phase in phases]
+        if len(set(indices)) == 1:
+            return scores_RV.masked_fill(self.is_banned_3V[indices[0]], -torch.inf)
+        index_R = torch.tensor(indices, device=scores_RV.device)
+        return scores_RV.masked_fill(self.is_banned_3V.index_select(0, index_R), -torch.inf)
+
+
+def draw(
+    logits_RV: Tensor, draws: Sequence[Draw], table: MaskTable, *, wants_log_probs: bool = False
+) -> Drawn:
+    """One id for each row; none for a step that only reads."""
+    if not draws:
+        return Drawn([], None)
+    scores_RV = logits_RV.float()
+    masked_RV = table.apply(scores_RV, [each.phase for each in draws])
+    ids_R = _draw(masked_RV, draws)
+    log_probs = None
+    if wants_log_probs:
+        chosen_R = scores_RV.gather(1, ids_R[:, None])[:, 0]
+        log_probs = (chosen_R - scores_RV.logsumexp(dim=-1)).tolist()
+    return Drawn(ids_R.tolist(), log_probs)
+
+
+def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+    greedy, plain, cut = list[int](), list[int](), list[int]()
+    for row, (sampling, _, _, _) in enumerate(draws):
+        if sampling.temperature == 0:
+            greedy.append(row)
+        else:
+            (plain if sampling.top_p >= 1 and sampling.top_k is None else cut).append(row)
+    if len(greedy) == len(draws):
+        return scores_RV.argmax(dim=-1)
+    ids_R = torch.zeros(len(draws), dtype=torch.int64, device=scores_RV.device)
+    for rows, pick in ((greedy, _likeliest), (plain, _any), (cut, _any_of_the_top)):
+        if rows:
+            index_R = torch.tensor(rows, device=scores_RV.device)
+            ids_R[index_R] = pick(scores_RV.index_select(0, index_R), [draws[row] for row in rows])
+    return ids_R
+
+
+def _likeliest(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+    return scores_RV.argmax(dim=-1)
+
+
+def _any(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+    return _invert(_heated(scores_RV, draws).softmax(dim=-1), draws)
+
+
+def _any_of_the_top(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """Top-k, then top-p of what is left: the fewest likeliest ids whose probability reaches p."""
+    vocab_size = scores_RV.shape[1]
+    counts = [min(each.sampling.top_k or vocab_size, vocab_size) for each in draws]
+    sorted_RV, ids_RV = _heated(scores_RV, draws).topk(max(counts), dim=-1)
+    count_R1 = torch.tensor(counts, device=scores_RV.device)[:, None]
+    rank_V = torch.arange(max(counts), device=scores_RV.device)
+    probs_RV = sorted_RV.masked_fill(rank_V >= count_R1, -torch.inf).softmax(dim=-1)
+    top_p_R1 = torch.tensor([each.sampling.top_p for each in draws], device=scores_RV.device)[:, None]
+    before_RV = probs_RV.cumsum(dim=-1) - probs_RV
+    # The likeliest stays even where top_p is 0.
+    probs_RV = probs_RV.masked_fill((before_RV >= top_p_R1) & (rank_V > 0), 0.0)
+    return ids_RV.gather(1, _invert(probs_RV, draws)[:, None])[:, 0]
+
+
+def _heated(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+    temperatures = [each.sampling.temperature for each in draws]
+    # The likeliest is moved to 0 first, so that no temperature, however small, overflows.
+    scores_RV = scores_RV - scores_RV.amax(dim=-1, keepdim=True)
+    if all(each == 1 for each in temperatures):
+        return scores_RV
+    return scores_RV / torch.tensor(temperatures, device=scores_RV.device)[:, None]
+
+
+def _invert(probs_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """The first index whose cumulative probability exceeds the row's uniform number."""
+    sums_RV = probs_RV.cumsum(dim=-1)
+    uniform_R1 = torch.tensor([uniform(each.seed, each.position) for each in draws], device=probs_RV.device)[
+        :, None
+    ]
+    total_R1 = sums_RV[:, -1:]
+    # Strictly below the total, or rounding could point past the last id of positive probability.
+    target_R1 = torch.minimum(uniform_R1 * total_R1, total_R1.nextafter(torch.zeros_like(total_R1)))
+    return torch.searchsorted(sums_RV, target_R1, right=True)[:, 0]
+
+
+def uniform(seed: int, position: int) -> float:
+    """A number in [0, 1) for each pair: SplitMix64 (Steele et al. 2014) on a counter."""
+    word = _mix(_mix(seed & _WORD) + position * 0x9E3779B97F4A7C15 & _WORD)
+    return (word >> 11) / (1 << 53)
+
+
+def _mix(word: int) -> int:
+    word = (word + 0x9E3779B97F4A7C15) & _WORD
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
+    return word ^ (word >> 31)

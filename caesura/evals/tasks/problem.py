@@ -1,0 +1,80 @@
+"""What a family of verifiable problems is made of, and how a reply is graded.
+
+Enters: a seeded random generator and a difficulty. Leaves: a `Problem` with its question, the written
+reasoning of someone who solves it step by step, and its one answer. Graders are plain functions of the
+reply's text: evaluation uses them, and so can rewards. Read next: any family, e.g. `chain.py`, then
+`__init__.py` for the table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+MAX_DIFFICULTY = 5
+_STATED = re.compile(r"[Aa]nswer is:? *(.+?)\.?\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One question with its reasoning and its answer.
+
+    question: plain English, one of several wordings.
+    steps: the reasoning, one short line a step; a cut between two steps leaves a usable thought.
+    answer: the only right answer, in the form that the question implies.
+    """
+
+    question: str
+    steps: tuple[str, ...]
+    answer: str
+
+    @property
+    def thinking(self) -> str:
+        """The reasoning as one text."""
+        return "\n".join(self.steps)
+
+    @property
+    def reply(self) -> str:
+        """The answer as a sentence."""
+        return f"The answer is {self.answer}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A kind of problem with a difficulty dial.
+
+    name: its short name.
+    title: what it is, for tables.
+    make: (generator, difficulty 1..5) -> a problem.
+    chance: the accuracy of the best constant answer, averaged over the dial.
+    needs_thinking: false for controls that are learnt directly.
+    """
+
+    name: str
+    title: str
+    make: Callable[[Random, int], Problem]
+    chance: float
+    needs_thinking: bool = True
+
+    def problem(self, seed: int | str, difficulty: int) -> Problem:
+        """The problem of a seed, the same on every machine. Raises ValueError off the dial."""
+        if not 1 <= difficulty <= MAX_DIFFICULTY:
+            raise ValueError(f"difficulty {difficulty} is not in 1..{MAX_DIFFICULTY}")
+        return self.make(Random(f"{self.name}/{difficulty}/{seed}"), difficulty)
+
+
+def stated_answer(reply: str) -> str:
+    """What a reply gives as its answer: after the last "answer is", else the whole reply."""
+    stated = _STATED.findall(reply)
+    return (stated[-1] if stated else reply.strip().removesuffix(".")).strip()
+
+
+def is_correct(problem: Problem, reply: str) -> bool:
+    """Whether a reply states exactly the right answer (spaces after commas and case aside)."""
+    return _normal(stated_answer(reply)) == _normal(problem.answer)
+
+
+def _normal(answer: str) -> str:
+    return re.sub(r"\s*,\s*", ",", " ".join(answer.split())).casefold()

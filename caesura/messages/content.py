@@ -1,0 +1,124 @@
+"""What a conversation is made of: content blocks, turns, and the conversation itself.
+
+Enters: nothing. Leaves: plain immutable values, in the Messages API's own words, that every other
+room passes around. Read next: `response.py` (what comes back) and `request.py` (the wire).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from typing import Literal
+
+Role = Literal["user", "assistant", "system"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheControl:
+    """A marker that asks for the prompt up to this block to be kept.
+
+    ttl: how long, "5m" or "1h".
+    """
+
+    ttl: Literal["5m", "1h"] = "5m"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextBlock:
+    """Plain text.
+
+    text: the text itself, never empty in a valid request.
+    cache_control: a cache breakpoint after this block, if any.
+    """
+
+    text: str
+    cache_control: CacheControl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingBlock:
+    """What the model thought before it answered.
+
+    thinking: the thought in full (the server restores it when `display` was "omitted").
+    signature: proof that this server wrote it; empty for rows that were never served.
+    path: where a request's body held it (`messages.1.content.0`), for errors; no part of its identity.
+    """
+
+    thinking: str
+    signature: str = ""
+    path: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactedThinkingBlock:
+    """A thought that the client may carry but not read.
+
+    data: opaque to the client, byte for byte what the server sent.
+    path: where a request's body held it, for errors; no part of its identity.
+    """
+
+    data: str
+    path: str = field(default="", compare=False, repr=False)
+
+
+Block = TextBlock | ThinkingBlock | RedactedThinkingBlock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One message of a conversation.
+
+    role: who speaks; "system" only for instructions in the middle of a conversation.
+    content: its blocks in order, at least one.
+    """
+
+    role: Role
+    content: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Everything that the model reads.
+
+    turns: the messages in order.
+    system: the instructions before the first message.
+    """
+
+    turns: tuple[Turn, ...]
+    system: tuple[TextBlock, ...] = ()
+
+    @property
+    def is_prefilled(self) -> bool:
+        """Whether the last turn is the assistant's, to be continued from where it ends."""
+        return bool(self.turns) and self.turns[-1].role == "assistant"
+
+
+def text_turn(role: Role, text: str) -> Turn:
+    """A turn that is one text block."""
+    return Turn(role=role, content=(TextBlock(text=text),))
+
+
+def conversation(*turns: tuple[Role, str], system: str = "") -> Conversation:
+    """A conversation from (role, text) pairs: what tests and tasks mostly need."""
+    blocks = (TextBlock(text=system),) if system else ()
+    return Conversation(turns=tuple(text_turn(role, text) for role, text in turns), system=blocks)
+
+
+def merge_turns(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """The same conversation with consecutive turns of one role made one."""
+    runs = [list(run) for _, run in groupby(turns, key=lambda turn: turn.role)]
+    return tuple(
+        Turn(role=run[0].role, content=tuple(chain.from_iterable(turn.content for turn in run)))
+        for run in runs
+    )
+
+
+def text_of(blocks: Sequence[Block]) -> str:
+    """The concatenated text blocks, thinking left out."""
+    return "".join(block.text for block in blocks if isinstance(block, TextBlock))
+
+
+def thinking_of(blocks: Sequence[Block]) -> str:
+    """The concatenated thinking blocks."""
+    return "".join(block.thinking for block in blocks if isinstance(block, ThinkingBlock))

@@ -1,0 +1,109 @@
+"""Every error that a caller can see, and the single table from its type to an HTTP status.
+
+Enters: nothing. Leaves: exceptions with the Messages API's error types and wording
+(`path: reason`, dotted and indexed). Read next: `wire.py` for the envelope.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ErrorType = Literal[
+    "invalid_request_error",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "conflict_error",
+    "request_too_large",
+    "rate_limit_error",
+    "api_error",
+    "timeout_error",
+    "overloaded_error",
+]
+
+HTTP_STATUS: dict[ErrorType, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+class CaesuraError(Exception):
+    """The root of everything that this project raises on purpose."""
+
+
+class ApiError(CaesuraError):
+    """An error with a place in the Messages API.
+
+    message: what the caller reads: the value, the limit, the remedy.
+    type: the API's own name for the kind.
+    """
+
+    def __init__(self, message: str, *, type: ErrorType = "api_error") -> None:
+        super().__init__(message)
+        self.message = message
+        self.type: ErrorType = type
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this kind of error."""
+        return HTTP_STATUS[self.type]
+
+
+class InvalidRequestError(ApiError):
+    """The request cannot be honoured as it stands."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="invalid_request_error")
+
+
+class AuthenticationError(ApiError):
+    """No credential, or one that is not known."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="authentication_error")
+
+
+class PermissionDeniedError(ApiError):
+    """Known, but not allowed to do this."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="permission_error")
+
+
+class NotFoundError(ApiError):
+    """The thing that the request names does not exist."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="not_found_error")
+
+
+class RequestTooLargeError(ApiError):
+    """The body is over the limit."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="request_too_large")
+
+
+class OverloadedError(ApiError):
+    """The server is full; try again later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="overloaded_error")
+
+
+class ModelFolderError(CaesuraError):
+    """A model folder that is missing, damaged, or not of a kind that can be read safely."""
+
+
+class DataError(CaesuraError):
+    """A training row that does not parse; the message names file and line."""

@@ -1,0 +1,70 @@
+"""A request to `POST /v1/messages`, as data.
+
+Enters: (see `validation.py`) a JSON body. Leaves: an immutable `MessagesRequest`. Read next:
+`client.py`, which takes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from caesura.messages.content import Conversation
+
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+Display = Literal["summarized", "omitted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the next token is drawn.
+
+    temperature: 0 is greedy; 1 leaves the distribution as it is.
+    top_p: the smallest set of tokens whose probability reaches this.
+    top_k: the k likeliest tokens; None for all.
+    seed: makes the draw repeatable; None for a fresh one (an extension of the API).
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """Whether and how long the model pauses to think.
+
+    mode: "disabled" answers at once, "enabled" thinks up to a budget, "adaptive" lets the model decide.
+    budget_tokens: the most thinking tokens; set exactly when mode is "enabled". >= 1; None otherwise.
+    display: "summarized" shows the thought, "omitted" sends an empty thought with its signature.
+    """
+
+    mode: Literal["disabled", "enabled", "adaptive"] = "disabled"
+    budget_tokens: int | None = None
+    display: Display = "summarized"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesRequest:
+    """Everything a Client needs to answer.
+
+    model: the name that the caller gave.
+    conversation: what the model reads; a final assistant turn is continued (prefill).
+    max_tokens: the most output tokens, thinking included.
+    sampling, thinking: see there.
+    effort: `output_config.effort`; steers adaptive thinking.
+    stop_sequences: texts that end the answer; never matched inside thinking.
+    stream: whether the caller wants events.
+    user_id: `metadata.user_id`, opaque.
+    """
+
+    model: str
+    conversation: Conversation
+    max_tokens: int
+    sampling: Sampling = field(default_factory=Sampling)
+    thinking: Thinking = field(default_factory=Thinking)
+    effort: Effort = "high"
+    stop_sequences: tuple[str, ...] = ()
+    stream: bool = False
+    user_id: str | None = None

@@ -1,0 +1,106 @@
+"""What comes back: a message, its usage, and the model descriptions of `/v1/models`.
+
+Enters: nothing. Leaves: immutable values. Read next: `events.py`, whose stream folds into a `Message`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from caesura.messages.content import Block
+
+StopReason = Literal[
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens read and written; the three input counts are disjoint and sum to the prompt's length.
+
+    input_tokens: prompt tokens computed anew.
+    output_tokens: every token written: thinking, closing text, answer.
+    thinking_tokens: those of output_tokens that were thought, closing text included, markers not.
+    cache_read_input_tokens: prompt tokens whose keys and values were at hand.
+    cache_creation_input_tokens: prompt tokens stored for later at the caller's wish.
+    """
+
+    input_tokens: int
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The rendered prompt's length."""
+        return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+DropReason = Literal["model_binding_mismatch", "prefix_binding_mismatch", "organization_binding_mismatch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputTransformation:
+    """A part of the request that the model was not shown.
+
+    path: where it stood, as `messages.{i}.content.{j}` of the body that was sent.
+    reason: another model wrote it, its text is not the text that was signed, or this server's key did
+        not sign it.
+    type: what was done about it.
+    """
+
+    path: str
+    reason: DropReason
+    type: Literal["thinking_dropped"] = "thinking_dropped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A whole reply: the fold of an event stream.
+
+    id: msg_...
+    model: the name that the request gave.
+    content: thinking first, if any, then text.
+    stop_reason: why it ended.
+    stop_sequence: the stop sequence that matched, if one did.
+    usage: what it took.
+    input_transformations: what of the request was not shown to the model.
+    """
+
+    id: str
+    model: str
+    content: tuple[Block, ...]
+    stop_reason: StopReason
+    stop_sequence: str | None
+    usage: Usage
+    input_transformations: tuple[InputTransformation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """One model as `/v1/models` lists it.
+
+    id: the name that requests use.
+    display_name: the name that people read.
+    created_at: RFC 3339.
+    max_input_tokens: the context window.
+    max_tokens: the most that one reply may hold.
+    trained_tokens: the length up to which the model was trained; accuracy is claimed up to here only.
+    can_think: whether thinking may be switched on.
+    """
+
+    id: str
+    display_name: str
+    created_at: str
+    max_input_tokens: int
+    max_tokens: int
+    trained_tokens: int
+    can_think: bool

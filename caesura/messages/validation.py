@@ -1,0 +1,209 @@
+"""A request body becomes a `MessagesRequest`, or an error that names the field.
+
+Two wire dialects are spoken, told apart by the `anthropic-version` header: 2023-06-01, and 2026-10-21,
+which knows no sampling parameters. Fields that are not known are ignored unless asked otherwise; fields
+that are known and would change the answer, but are not honoured here, are refused by name.
+
+Two supersets of the API: a thinking budget may be any number from 1 (not from 1,024), and `seed` makes
+sampling repeatable. `top_k` 0 means no limit, as if left out.
+
+Enters: the bytes of a body, or its parsed JSON. Leaves: a `MessagesRequest`, or `InvalidRequestError`.
+Read next: `wire_in.py` for the shapes, `request_rules.py` for the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+from pydantic_core import from_json
+
+from caesura.messages import request_rules as rules
+from caesura.messages.content import (
+    Block,
+    CacheControl,
+    Conversation,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    Turn,
+    merge_turns,
+)
+from caesura.messages.errors import InvalidRequestError
+from caesura.messages.request import MessagesRequest, Sampling, Thinking
+from caesura.messages.wire_in import (
+    WireAdaptive,
+    WireBlock,
+    WireCacheControl,
+    WireCountRequest,
+    WireEnabled,
+    WireMessage,
+    WireRequest,
+    WireText,
+    WireThinking,
+    WireThinkingConfig,
+    read_shape,
+)
+
+Version = Literal["2023-06-01", "2026-10-21"]
+
+_SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
+# `count_tokens` has no limit to validate against, and a request must carry one.
+_NO_LIMIT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How to read a body.
+
+    version: the wire version; see `version_of`.
+    is_strict: whether fields that are not known are refused.
+    allows_sampling: whether 2026-10-21 takes `temperature`, `top_p` and `top_k` after all.
+    """
+
+    version: Version = "2023-06-01"
+    is_strict: bool = False
+    allows_sampling: bool = False
+
+
+def version_of(header: str | None) -> Version:
+    """The wire version that a header asks for; a date that is not known counts as the newest."""
+    return "2023-06-01" if header is None or header.strip() <= "2023-06-01" else "2026-10-21"
+
+
+def parse_json(body: bytes) -> object:
+    """The JSON value of a body; raises InvalidRequestError, also for what is not UTF-8."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        message = f"The request body is not valid UTF-8: byte {body[error.start]:#04x} at {error.start}"
+        raise InvalidRequestError(message) from error
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequestError(f"The request body is not valid JSON: {str(error)[:200]}") from error
+
+
+def parse_request(body: object, dialect: Dialect | None = None) -> MessagesRequest:
+    """The request that a body of `POST /v1/messages` makes."""
+    dialect = dialect or Dialect()
+    fields = _checked_object(body, dialect)
+    if fields.get("max_tokens") == 0 and fields["max_tokens"] is not False:
+        reason = "0 (cache pre-warming) is not supported by this server; ask for at least 1"
+        raise InvalidRequestError(f"max_tokens: {reason}")
+    wire = read_shape(WireRequest, fields, is_strict=dialect.is_strict)
+    return _request(wire, dialect, max_tokens=wire.max_tokens, stream=bool(wire.stream))
+
+
+def parse_count_request(body: object, dialect: Dialect | None = None) -> MessagesRequest:
+    """The request that a body of `POST /v1/messages/count_tokens` makes; its `max_tokens` means nothing."""
+    dialect = dialect or Dialect()
+    wire = read_shape(WireCountRequest, _checked_object(body, dialect), is_strict=dialect.is_strict)
+    return _request(wire, dialect, max_tokens=_NO_LIMIT, stream=False)
+
+
+def _checked_object(body: object, dialect: Dialect) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise InvalidRequestError("The request body must be a JSON object")
+    fields = cast("dict[str, Any]", body)
+    if dialect.version == "2026-10-21" and not dialect.allows_sampling:
+        for name in _SAMPLING_FIELDS:
+            if name in fields:
+                raise InvalidRequestError(f"{name}: Extra inputs are not permitted")
+    return fields
+
+
+def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, stream: bool) -> MessagesRequest:
+    messages = _checked_messages(wire, dialect)
+    effort = wire.output_config and wire.output_config.effort
+    return MessagesRequest(
+        model=wire.model,
+        conversation=_conversation(wire, messages),
+        max_tokens=max_tokens,
+        sampling=_sampling(wire),
+        thinking=_thinking(wire.thinking),
+        effort=effort or "high",
+        stop_sequences=tuple(wire.stop_sequences or ()),
+        stream=stream,
+        user_id=wire.metadata.user_id if wire.metadata else None,
+    )
+
+
+def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMessage]:
+    """The messages that count, after every rule has been applied."""
+    rules.check_thinking(wire)
+    rules.check_supported(wire)
+    rules.check_stop_sequences(wire.stop_sequences or [])
+    for position, block in enumerate(wire.system or []):
+        rules.check_text(f"system.{position}.text", block.text)
+    messages = wire.messages
+    rules.check_empty_content(messages)
+    if messages and not messages[-1].content:
+        messages = messages[:-1]
+    if not messages:
+        raise InvalidRequestError("messages: at least one message is required")
+    for index, message in enumerate(messages):
+        rules.check_content(index, message, has_citations=dialect.version == "2023-06-01")
+    rules.check_order(messages)
+    rules.check_prefill(messages, wire.thinking)
+    rules.check_cache_control(wire)
+    return messages
+
+
+def _cache_control(wire: WireCacheControl | None) -> CacheControl | None:
+    return CacheControl(ttl=wire.ttl or "5m") if wire is not None else None
+
+
+def _text(wire: WireText) -> TextBlock:
+    return TextBlock(text=wire.text, cache_control=_cache_control(wire.cache_control))
+
+
+def _block(wire: WireBlock, path: str) -> Block:
+    if isinstance(wire, WireText):
+        return _text(wire)
+    if isinstance(wire, WireThinking):
+        return ThinkingBlock(thinking=wire.thinking, signature=wire.signature, path=path)
+    return RedactedThinkingBlock(data=wire.data, path=path)
+
+
+def _conversation(wire: WireCountRequest, messages: list[WireMessage]) -> Conversation:
+    turns: list[Turn] = []
+    for index, message in enumerate(messages):
+        blocks = tuple(
+            _block(block, f"messages.{index}.content.{position}")
+            for position, block in enumerate(message.content)
+        )
+        turns.append(Turn(role=message.role, content=blocks))
+    merged = list(merge_turns(turns))
+    if wire.cache_control is not None:
+        merged[-1] = _marked(merged[-1], _cache_control(wire.cache_control))
+    return Conversation(turns=tuple(merged), system=tuple(map(_text, wire.system or ())))
+
+
+def _marked(turn: Turn, control: CacheControl | None) -> Turn:
+    """The turn with the automatic breakpoint after its last text, unless one stands there."""
+    blocks = list(turn.content)
+    for position in reversed(range(len(blocks))):
+        block = blocks[position]
+        if isinstance(block, TextBlock):
+            blocks[position] = replace(block, cache_control=block.cache_control or control)
+            break
+    return replace(turn, content=tuple(blocks))
+
+
+def _sampling(wire: WireCountRequest) -> Sampling:
+    return Sampling(
+        temperature=1.0 if wire.temperature is None else wire.temperature,
+        top_p=1.0 if wire.top_p is None else wire.top_p,
+        top_k=wire.top_k or None,
+        seed=wire.seed,
+    )
+
+
+def _thinking(wire: WireThinkingConfig | None) -> Thinking:
+    if isinstance(wire, WireEnabled):
+        display = wire.display or "summarized"
+        return Thinking(mode="enabled", budget_tokens=wire.budget_tokens, display=display)
+    if isinstance(wire, WireAdaptive):
+        return Thinking(mode="adaptive", display=wire.display or "summarized")
+    return Thinking()

@@ -1,0 +1,199 @@
+"""What a server says, as JSON: events, messages, models, errors.
+
+Enters: our values. Leaves: dicts for `json.dumps`; `wire_reading.py` is the inverse. What a client says
+is in `validation.py` (in) and `request_body.py` (out). Read next: `caesura/server/sse.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from caesura.messages.content import Block, RedactedThinkingBlock, TextBlock, ThinkingBlock
+from caesura.messages.events import (
+    BlockStart,
+    BlockStop,
+    Event,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    Ping,
+    SignatureDelta,
+    TextDelta,
+    ThinkingDelta,
+)
+from caesura.messages.response import InputTransformation, Message, ModelInfo, Usage
+
+Json = dict[str, Any]
+
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+
+def usage_json(usage: Usage, *, is_final: bool = True) -> Json:
+    """Token counts; the split of the output is known, and said, only at the end."""
+    created = usage.cache_creation_input_tokens
+    body: Json = {
+        "input_tokens": usage.input_tokens,
+        "cache_creation_input_tokens": created,
+        "cache_read_input_tokens": usage.cache_read_input_tokens,
+        "cache_creation": {"ephemeral_5m_input_tokens": created, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": usage.output_tokens,
+        "service_tier": "standard",
+    }
+    if is_final:
+        body["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
+    return body
+
+
+def block_json(block: Block) -> Json:
+    """A content block, as a reply or a replayed turn holds it."""
+    match block:
+        case TextBlock():
+            body: Json = {"type": "text", "text": block.text}
+            if block.cache_control is not None:
+                body["cache_control"] = {"type": "ephemeral", "ttl": block.cache_control.ttl}
+            return body
+        case ThinkingBlock():
+            return {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
+        case RedactedThinkingBlock():
+            return {"type": "redacted_thinking", "data": block.data}
+
+
+def _transformations_json(transformations: Sequence[InputTransformation]) -> Json:
+    entries = [{"type": item.type, "path": item.path, "reason": item.reason} for item in transformations]
+    return {"input_transformations": entries} if entries else {}
+
+
+def message_json(message: Message) -> Json:
+    """A whole reply."""
+    return {
+        "id": message.id,
+        "type": "message",
+        "role": "assistant",
+        "model": message.model,
+        "content": [block_json(block) for block in message.content],
+        "stop_reason": message.stop_reason,
+        "stop_sequence": message.stop_sequence,
+        "stop_details": None,
+        "container": None,
+        "usage": usage_json(message.usage),
+        **_transformations_json(message.input_transformations),
+    }
+
+
+def _message_start_json(event: MessageStart) -> Json:
+    return {
+        "type": "message_start",
+        "message": {
+            "id": event.id,
+            "type": "message",
+            "role": "assistant",
+            "model": event.model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "stop_details": None,
+            "container": None,
+            "usage": usage_json(event.usage, is_final=False),
+            **_transformations_json(event.input_transformations),
+        },
+    }
+
+
+def _message_delta_json(event: MessageDelta) -> Json:
+    delta = {
+        "stop_reason": event.stop_reason,
+        "stop_sequence": event.stop_sequence,
+        "stop_details": None,
+        "container": None,
+    }
+    return {"type": "message_delta", "delta": delta, "usage": usage_json(event.usage)}
+
+
+def _delta_json(index: int, delta: Json) -> Json:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def _thinking_delta_json(event: ThinkingDelta, *, with_token_counts: bool) -> Json:
+    delta: Json = {"type": "thinking_delta", "thinking": event.thinking}
+    if with_token_counts:
+        delta["estimated_tokens"] = event.num_tokens
+    return _delta_json(event.index, delta)
+
+
+def event_json(event: Event, *, with_token_counts: bool = False) -> Json:
+    """One stream event.
+
+    with_token_counts: whether thinking deltas say how many tokens they took (the beta
+        `thinking-token-count-2026-05-13`).
+    """
+    match event:
+        case TextDelta():
+            return _delta_json(event.index, {"type": "text_delta", "text": event.text})
+        case ThinkingDelta():
+            return _thinking_delta_json(event, with_token_counts=with_token_counts)
+        case SignatureDelta():
+            return _delta_json(event.index, {"type": "signature_delta", "signature": event.signature})
+        case BlockStart():
+            block = block_json(event.block)
+            return {"type": "content_block_start", "index": event.index, "content_block": block}
+        case BlockStop():
+            return {"type": "content_block_stop", "index": event.index}
+        case MessageStart():
+            return _message_start_json(event)
+        case MessageDelta():
+            return _message_delta_json(event)
+        case MessageStop():
+            return {"type": "message_stop"}
+        case Ping():
+            return {"type": "ping"}
+
+
+def _support(is_supported: bool) -> Json:
+    return {"supported": is_supported}
+
+
+def _capabilities_json(can_think: bool) -> Json:
+    types = {"enabled": can_think, "disabled": True, "adaptive": can_think, "between_tools": False}
+    return {
+        "batch": _support(False),
+        "citations": _support(False),
+        "code_execution": _support(False),
+        "context_management": _support(False),
+        "effort": {**_support(can_think), **{effort: _support(can_think) for effort in _EFFORTS}},
+        "image_input": _support(False),
+        "pdf_input": _support(False),
+        "structured_outputs": _support(False),
+        "server_tools": {
+            **_support(False),
+            "web_search": _support(False),
+            "code_execution": _support(False),
+        },
+        "thinking": {
+            **_support(can_think),
+            "types": {name: _support(is_supported) for name, is_supported in types.items()},
+        },
+    }
+
+
+def model_json(info: ModelInfo) -> Json:
+    """One model; `trained_tokens` is ours: accuracy is claimed up to that length only."""
+    return {
+        "id": info.id,
+        "type": "model",
+        "display_name": info.display_name,
+        "created_at": info.created_at,
+        "max_input_tokens": info.max_input_tokens,
+        "max_tokens": info.max_tokens,
+        "trained_tokens": info.trained_tokens,
+        "capabilities": _capabilities_json(info.can_think),
+        "lifecycle": "active",
+        "line": None,
+        "deprecated_at": None,
+        "retires_at": None,
+    }
+
+
+def error_json(error_type: str, message: str, request_id: str | None) -> Json:
+    """The one envelope of every error, in a body or in a stream."""
+    return {"type": "error", "error": {"type": error_type, "message": message}, "request_id": request_id}

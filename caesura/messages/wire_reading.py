@@ -1,0 +1,173 @@
+"""What a Messages server says, read back from its JSON.
+
+Enters: parsed JSON. Leaves: events, messages, models, errors; the inverse of `wire.py`. Read next:
+`remote.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from caesura.messages.content import Block, RedactedThinkingBlock, TextBlock, ThinkingBlock
+from caesura.messages.errors import (
+    HTTP_STATUS,
+    ApiError,
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    RequestTooLargeError,
+)
+from caesura.messages.events import (
+    BlockStart,
+    BlockStop,
+    Event,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    Ping,
+    SignatureDelta,
+    TextDelta,
+    ThinkingDelta,
+)
+from caesura.messages.response import (
+    DropReason,
+    InputTransformation,
+    Message,
+    ModelInfo,
+    StopReason,
+    Usage,
+)
+
+_ERROR_CLASSES = {
+    "invalid_request_error": InvalidRequestError,
+    "authentication_error": AuthenticationError,
+    "permission_error": PermissionDeniedError,
+    "not_found_error": NotFoundError,
+    "request_too_large": RequestTooLargeError,
+    "overloaded_error": OverloadedError,
+}
+
+
+def parse_usage(body: Mapping[str, Any]) -> Usage:
+    """Token counts; what a server leaves out is 0."""
+    details = body.get("output_tokens_details") or {}
+    return Usage(
+        input_tokens=body.get("input_tokens") or 0,
+        output_tokens=body.get("output_tokens") or 0,
+        thinking_tokens=details.get("thinking_tokens") or 0,
+        cache_read_input_tokens=body.get("cache_read_input_tokens") or 0,
+        cache_creation_input_tokens=body.get("cache_creation_input_tokens") or 0,
+    )
+
+
+def parse_block(body: Mapping[str, Any]) -> Block:
+    """A block of a reply; raises ApiError for a kind that is not read here."""
+    match body["type"]:
+        case "text":
+            return TextBlock(text=body["text"])
+        case "thinking":
+            return ThinkingBlock(thinking=body["thinking"], signature=body.get("signature") or "")
+        case "redacted_thinking":
+            return RedactedThinkingBlock(data=body["data"])
+        case other:
+            raise ApiError(f"the server sent a `{other}` block, which this client does not read")
+
+
+def _parse_transformations(body: Mapping[str, Any]) -> tuple[InputTransformation, ...]:
+    entries = cast("list[dict[str, Any]]", body.get("input_transformations") or [])
+    return tuple(
+        InputTransformation(path=entry["path"], reason=cast("DropReason", entry["reason"]))
+        for entry in entries
+        if entry["type"] == "thinking_dropped"
+    )
+
+
+def parse_message(body: Mapping[str, Any]) -> Message:
+    """A whole reply."""
+    return Message(
+        id=body["id"],
+        model=body["model"],
+        content=tuple(parse_block(block) for block in body["content"]),
+        stop_reason=cast("StopReason", body["stop_reason"]),
+        stop_sequence=body.get("stop_sequence"),
+        usage=parse_usage(body["usage"]),
+        input_transformations=_parse_transformations(body),
+    )
+
+
+def _parse_delta(index: int, delta: Mapping[str, Any]) -> Event | None:
+    match delta["type"]:
+        case "text_delta":
+            return TextDelta(index=index, text=delta["text"])
+        case "thinking_delta":
+            num_tokens = delta.get("estimated_tokens") or 0
+            return ThinkingDelta(index=index, thinking=delta["thinking"], num_tokens=num_tokens)
+        case "signature_delta":
+            return SignatureDelta(index=index, signature=delta["signature"])
+        case _:
+            return None
+
+
+def _parse_message_start(message: Mapping[str, Any]) -> MessageStart:
+    return MessageStart(
+        id=message["id"],
+        model=message["model"],
+        usage=parse_usage(message["usage"]),
+        input_transformations=_parse_transformations(message),
+    )
+
+
+def parse_event(body: Mapping[str, Any]) -> Event | None:
+    """One stream event; None for a kind that is not known here. An error event is raised."""
+    match body["type"]:
+        case "content_block_delta":
+            return _parse_delta(body["index"], body["delta"])
+        case "content_block_start":
+            return BlockStart(index=body["index"], block=parse_block(body["content_block"]))
+        case "content_block_stop":
+            return BlockStop(index=body["index"])
+        case "message_start":
+            return _parse_message_start(body["message"])
+        case "message_delta":
+            delta = body["delta"]
+            return MessageDelta(
+                stop_reason=cast("StopReason", delta["stop_reason"]),
+                stop_sequence=delta.get("stop_sequence"),
+                usage=parse_usage(body["usage"]),
+            )
+        case "message_stop":
+            return MessageStop()
+        case "ping":
+            return Ping()
+        case "error":
+            raise parse_error(body)
+        case _:
+            return None
+
+
+def parse_model(body: Mapping[str, Any]) -> ModelInfo:
+    """One model; a server that says nothing of a length claims none (0)."""
+    thinking = (body.get("capabilities") or {}).get("thinking") or {}
+    window = body.get("max_input_tokens") or 0
+    return ModelInfo(
+        id=body["id"],
+        display_name=body.get("display_name") or body["id"],
+        created_at=body.get("created_at") or "1970-01-01T00:00:00Z",
+        max_input_tokens=window,
+        max_tokens=body.get("max_tokens") or 0,
+        trained_tokens=body.get("trained_tokens") or window,
+        can_think=bool(thinking.get("supported")),
+    )
+
+
+def parse_error(body: Mapping[str, Any]) -> ApiError:
+    """The exception that an envelope stands for; a type that is not known counts as `api_error`."""
+    error = cast("dict[str, Any]", body["error"])
+    message, error_type = str(error["message"]), str(error["type"])
+    known = _ERROR_CLASSES.get(error_type)
+    if known is not None:
+        return known(message)
+    return ApiError(message, type=error_type if error_type in HTTP_STATUS else "api_error")

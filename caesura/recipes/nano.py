@@ -1,0 +1,87 @@
+"""The bundled model, stage by stage: words, text, then conversations in which it learns to pause.
+
+Enters: the data folder. Leaves: config trees that `caesura train nano` runs in order. A smaller run is an
+override away, e.g. `--set loop.num_steps=100`. Read next: `caesura/train/stage.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from caesura.messages.content import text_of, thinking_of
+from caesura.model import PRESETS
+from caesura.recipes.chat import chat_rows
+from caesura.recipes.reasoning import ReasoningMix, reasoning_rows
+from caesura.recipes.text import pretraining_documents
+from caesura.tokens import CaesuraFormat
+from caesura.train.data import Row
+from caesura.train.encoding import Encoded, encode_documents, encode_row
+from caesura.train.loop import LoopConfig
+from caesura.train.optimisers import OptimiserConfig
+from caesura.train.packing import PackingConfig
+from caesura.train.recipe import Recipe
+from caesura.train.stage import Stage
+
+_ROW_TOKENS = (256, 512)
+
+
+def tokenizer_texts(data: Path) -> Iterator[str]:
+    """What the merges are learnt from: prose, chat and reasoning, about a third each."""
+    yield from pretraining_documents(data, seed=1, max_chars=6_000_000)
+    rows = chain(chat_rows(data, 1, 20_000), reasoning_rows(1, 20_000, ReasoningMix(fast=0.0, cut=0.0)))
+    for row in rows:
+        for turn in row.conversation.turns:
+            yield thinking_of(turn.content) + text_of(turn.content)
+
+
+def text_documents(chat_format: CaesuraFormat, data: Path, *, max_chars: int) -> Iterable[Encoded]:
+    """Prose in pieces that fit the shortest row."""
+    texts = pretraining_documents(data, seed=0, max_chars=max_chars)
+    return encode_documents(chat_format.tokenizer, texts, max_tokens=_ROW_TOKENS[0])
+
+
+def conversation_documents(
+    chat_format: CaesuraFormat, data: Path, *, seed: int, num_chat: int, num_reasoning: int, mix: ReasoningMix
+) -> Iterator[Encoded]:
+    """Chat and reasoning rows; the few chat rows that are longer than the longest row are left out."""
+    rows: Iterable[Row] = chain(chat_rows(data, seed, num_chat), reasoning_rows(seed, num_reasoning, mix))
+    encoded = (encode_row(chat_format, row) for row in rows)
+    return (each for each in encoded if len(each.ids) <= _ROW_TOKENS[-1] + 1)
+
+
+def recipe() -> Recipe:
+    """Text for a quarter of an hour, then conversations for as long as the figures need."""
+    return Recipe(
+        name="nano",
+        tokenizer_texts=tokenizer_texts,
+        vocab_size=PRESETS["nano"].vocab_size,
+        stages=(pretrain(), sft()),
+        max_positions=PRESETS["nano"].max_positions,
+    )
+
+
+def pretrain() -> Stage:
+    """Plain text: spelling, words, grammar, a little of the world."""
+    return Stage(
+        name="nano-pretrain",
+        model=PRESETS["nano"],
+        documents=partial(text_documents, max_chars=34_000_000),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROW_TOKENS[:1]),
+        loop=LoopConfig(num_steps=1000, optimiser=OptimiserConfig(learning_rate=3e-3, decay_fraction=0.2)),
+    )
+
+
+def sft() -> Stage:
+    """Conversations: chat, and every family of problems in both modes."""
+    return Stage(
+        name="nano-sft",
+        start_from="nano-pretrain",
+        documents=partial(
+            conversation_documents, seed=2, num_chat=40_000, num_reasoning=260_000, mix=ReasoningMix()
+        ),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROW_TOKENS, seed=2),
+        loop=LoopConfig(num_steps=4000, optimiser=OptimiserConfig(learning_rate=3e-3, decay_fraction=0.4)),
+    )

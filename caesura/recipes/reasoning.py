@@ -1,0 +1,68 @@
+"""Reasoning rows: every family of problems in both modes, and thoughts that are cut short.
+
+Enters: a seed. Leaves: `Row`s. Three in ten problems are answered at once, half are thought through, and
+the rest have their thought cut at a random place, half of the time between two steps, followed by the
+closing text and the right answer: so a spent budget is something that was practised, not a cliff.
+Read next: `nano.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from caesura.evals.tasks import FAMILIES, MAX_DIFFICULTY, Family, Problem
+from caesura.messages.content import Block, Conversation, TextBlock, ThinkingBlock, Turn, text_turn
+from caesura.train.data import Mode, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningMix:
+    """Shares of the rows.
+
+    fast: answered at once. cut: thought about, but cut short. The rest are thought through.
+    free_choice: of the rows that the model would choose so itself, how many leave it the choice.
+    weights: how often each family appears, relative to 1.
+    """
+
+    fast: float = 0.25
+    cut: float = 0.25
+    free_choice: float = 0.5
+    weights: dict[str, float] = field(default_factory=dict)
+
+
+def reasoning_rows(seed: int, num_rows: int, mix: ReasoningMix) -> Iterator[Row]:
+    """`num_rows` rows; the same seed gives the same rows, never those of the evaluation's seeds."""
+    rng = Random(f"reasoning/{seed}")
+    names = list(FAMILIES)
+    weights = [mix.weights.get(name, 1.0) for name in names]
+    for number in range(num_rows):
+        family = FAMILIES[rng.choices(names, weights)[0]]
+        problem = family.problem(f"train/{seed}/{number}", rng.randint(1, MAX_DIFFICULTY))
+        yield _row(rng, family, problem, mix)
+
+
+def _row(rng: Random, family: Family, problem: Problem, mix: ReasoningMix) -> Row:
+    draw = rng.random()
+    is_fast, is_cut = draw < mix.fast, mix.fast <= draw < mix.fast + mix.cut
+    thought: list[Block] = []
+    if not is_fast:
+        thought = [ThinkingBlock(thinking=_cut(rng, problem) if is_cut else problem.thinking)]
+    reply = Turn(role="assistant", content=(*thought, TextBlock(text=problem.reply)))
+    is_natural = not is_cut and is_fast is not family.needs_thinking
+    mode: Mode = "fast" if is_fast else "think"
+    return Row(
+        conversation=Conversation(turns=(text_turn("user", problem.question), reply)),
+        mode="adaptive" if is_natural and rng.random() < mix.free_choice else mode,
+        source=f"task/{family.name}",
+        licence="Apache-2.0",
+        is_cut=is_cut,
+    )
+
+
+def _cut(rng: Random, problem: Problem) -> str:
+    """The beginning of the thought: some whole steps, or any number of characters."""
+    if rng.random() < 0.5:
+        return "\n".join(problem.steps[: rng.randrange(len(problem.steps))])
+    return problem.thinking[: rng.randrange(len(problem.thinking))]

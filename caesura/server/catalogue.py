@@ -1,0 +1,108 @@
+"""The models on offer: which one a name means, and the pages of `/v1/models`.
+
+Enters: what the Client offers, the default first. Leaves: one model, or a page of them as JSON. Read next:
+`app.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caesura.messages.errors import InvalidRequestError, NotFoundError
+from caesura.messages.request import MessagesRequest
+from caesura.messages.response import ModelInfo
+from caesura.messages.wire import model_json
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 1000
+_LIFECYCLES = ("active", "deprecated", "retired")
+
+
+def find_model(models: Sequence[ModelInfo], name: str) -> ModelInfo:
+    """The model that a name means: its own, or the default for any `claude-` name."""
+    for info in models:
+        if info.id == name:
+            return info
+    if models and name.startswith("claude-"):
+        return models[0]
+    raise NotFoundError(f"model: {name[:200]}")
+
+
+def check_request(request: MessagesRequest, info: ModelInfo) -> None:
+    """Refuse what this model cannot do; raises InvalidRequestError."""
+    if request.max_tokens > info.max_tokens:
+        raise InvalidRequestError(
+            f"max_tokens: {request.max_tokens} > {info.max_tokens}, which is the maximum allowed number of"
+            f" output tokens for {request.model}"
+        )
+    if request.thinking.mode != "disabled" and not info.can_think:
+        raise InvalidRequestError(
+            f"thinking.type: `{request.thinking.mode}` thinking is not supported on this model"
+            f" ({info.id}); use `disabled`"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """Which models to list.
+
+    limit: how many at most.
+    after_id, before_id: list what stands directly after, or before, this model.
+    lifecycles: only models in these stages; empty for all.
+    """
+
+    limit: int = DEFAULT_LIMIT
+    after_id: str | None = None
+    before_id: str | None = None
+    lifecycles: tuple[str, ...] = ()
+
+
+def page_request(
+    *, limit: str | None, after_id: str | None, before_id: str | None, lifecycles: Sequence[str]
+) -> PageRequest:
+    """The page that query parameters ask for; raises InvalidRequestError."""
+    if limit is not None and not (limit.isascii() and limit.isdecimal()):
+        raise InvalidRequestError("limit: Input should be a valid integer")
+    number = int(limit[:9]) if limit is not None else DEFAULT_LIMIT
+    if number < 1:
+        raise InvalidRequestError("limit: Input should be greater than or equal to 1")
+    if number > MAX_LIMIT:
+        raise InvalidRequestError(f"limit: Input should be less than or equal to {MAX_LIMIT}")
+    if after_id and before_id:
+        raise InvalidRequestError("after_id: only one of after_id and before_id may be given")
+    for index, lifecycle in enumerate(lifecycles):
+        if lifecycle not in _LIFECYCLES:
+            raise InvalidRequestError(
+                f"lifecycle.{index}: Input should be 'active', 'deprecated' or 'retired'"
+            )
+    return PageRequest(
+        limit=number, after_id=after_id or None, before_id=before_id or None, lifecycles=tuple(lifecycles)
+    )
+
+
+def _position(models: Sequence[ModelInfo], field: str, name: str) -> int:
+    for position, info in enumerate(models):
+        if info.id == name:
+            return position
+    raise InvalidRequestError(f"{field}: there is no model `{name[:200]}`")
+
+
+def models_page(models: Sequence[ModelInfo], page: PageRequest) -> dict[str, Any]:
+    """One page of the list."""
+    if page.lifecycles and "active" not in page.lifecycles:
+        models = ()
+    if page.before_id is not None:
+        end = _position(models, "before_id", page.before_id)
+        start = max(0, end - page.limit)
+        chosen, has_more = models[start:end], start > 0
+    else:
+        start = _position(models, "after_id", page.after_id) + 1 if page.after_id is not None else 0
+        chosen, has_more = models[start : start + page.limit], start + page.limit < len(models)
+    return {
+        "data": [model_json(info) for info in chosen],
+        "has_more": has_more,
+        "first_id": chosen[0].id if chosen else None,
+        "last_id": chosen[-1].id if chosen else None,
+    }

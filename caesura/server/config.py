@@ -1,0 +1,38 @@
+"""What an operator can choose about the server.
+
+Enters: nothing. Leaves: an immutable `ServerConfig`. Read next: `app.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caesura.messages.errors import CaesuraError
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """The server's settings.
+
+    api_keys: the keys that open it; without any it answers on loopback only.
+    allows_sampling: whether the dialect 2026-10-21 takes `temperature`, `top_p` and `top_k` after all.
+    is_strict: whether request fields that are not known are refused rather than ignored.
+    ping_interval_s: how long a stream may be silent before a `ping`.
+    max_body_bytes: the largest request body that is read.
+    allowed_hosts: further names under which a server without keys may be addressed.
+    allowed_origins: further origins (`https://name:port`) whose pages may call a server without keys.
+    """
+
+    api_keys: tuple[str, ...] = ()
+    allows_sampling: bool = False
+    is_strict: bool = False
+    ping_interval_s: float = 10.0
+    max_body_bytes: int = 32 * MIB
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(key.strip() for key in self.api_keys):
+            raise CaesuraError("an API key is blank; give a key, or none at all")

@@ -1,0 +1,93 @@
+"""The inverse of the chat format: ids in, block events out.
+
+One parser follows one reply, token by token, and yields the Messages API's own events; a whole reply is
+the fold of them, so streamed and whole replies cannot differ. Bytes of an unfinished character and the
+beginnings of a stop sequence are held back. Enters: ids. Leaves: block events, and the stop sequence that
+matched. Read next: `stop_sequences.py`.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from typing import Literal
+
+from caesura.messages.content import TextBlock, ThinkingBlock
+from caesura.messages.events import BlockStart, BlockStop, Event, TextDelta, ThinkingDelta
+from caesura.tokens.phase_tokens import Opening, PhaseTokens
+from caesura.tokens.stop_sequences import StopMatcher
+
+_State = Literal["choose", "think", "answer"]
+
+
+class BlockParser:
+    """Follows one reply. `feed` each sampled or forced id, then `finish`.
+
+    stop_sequence: the stop sequence that has matched in the answer, if any; nothing after it is emitted.
+    """
+
+    def __init__(
+        self,
+        token_bytes: Sequence[bytes],
+        tokens: PhaseTokens,
+        opening: Opening,
+        stop_sequences: Sequence[str] = (),
+    ) -> None:
+        self._token_bytes = token_bytes
+        self._tokens = tokens
+        self._state: _State = opening
+        self._matcher = StopMatcher(stop_sequences)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._index = 0
+        self._is_open = False
+        self.stop_sequence: str | None = None
+
+    def feed(self, token: int) -> list[Event]:
+        """The events that one more id brings about (often one delta, sometimes none)."""
+        if self.stop_sequence is not None or token in self._tokens.end:
+            return []
+        if token == self._tokens.think:
+            return [*self._close(), *self._enter("think")]
+        if token == self._tokens.end_think:
+            return [*self._close(), *self._enter("answer")]
+        if self._state == "choose":
+            self._state = "answer"
+        return self._text(self._decoder.decode(self._token_bytes[token]), num_tokens=1)
+
+    def finish(self) -> list[Event]:
+        """Whatever was held back, and the end of the open block."""
+        return self._close()
+
+    def _enter(self, state: _State) -> list[Event]:
+        self._state = state
+        return self._open() if state == "think" else []
+
+    def _open(self) -> list[Event]:
+        self._is_open = True
+        block = ThinkingBlock(thinking="") if self._state == "think" else TextBlock(text="")
+        return [BlockStart(index=self._index, block=block)]
+
+    def _close(self) -> list[Event]:
+        rest = self._decoder.decode(b"", final=True)
+        self._decoder.reset()
+        events = self._text(rest, num_tokens=0, is_last=True)
+        if not self._is_open:
+            return events
+        self._is_open = False
+        self._index += 1
+        return [*events, BlockStop(index=self._index - 1)]
+
+    def _text(self, text: str, *, num_tokens: int, is_last: bool = False) -> list[Event]:
+        if self._state == "think":
+            return self._thinking_delta(text, num_tokens)
+        passed, self.stop_sequence = self._matcher.feed(text, is_last=is_last)
+        if not passed:
+            return []
+        opened = [] if self._is_open else self._open()
+        return [*opened, TextDelta(index=self._index, text=passed)]
+
+    def _thinking_delta(self, text: str, num_tokens: int) -> list[Event]:
+        opened = [] if self._is_open else (self._open() if text or num_tokens else [])
+        if not text and not num_tokens:
+            return opened
+        return [*opened, ThinkingDelta(index=self._index, thinking=text, num_tokens=num_tokens)]

@@ -1,0 +1,30 @@
+"""The few ids by which thinking is steered, and the three ways in which a reply can open.
+
+Enters: nothing. Leaves: plain values that chat format, parser and phase machine share. Read next:
+`chat_format.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# "think": a thought is open; "answer": no pause; "choose": the model's first token decides.
+Opening = Literal["think", "answer", "choose"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseTokens:
+    """The ids that the phase machine goes by.
+
+    think, end_think: open and close a thought.
+    end: the ids that end a turn.
+    closing: the closing text that is forced when the budget is spent, without `end_think`.
+    never: ids that must not be sampled inside a thought or an answer.
+    """
+
+    think: int
+    end_think: int
+    end: tuple[int, ...]
+    closing: tuple[int, ...]
+    never: tuple[int, ...]

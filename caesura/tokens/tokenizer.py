@@ -1,0 +1,136 @@
+"""Text to ids and back: a byte-level BPE whose markers text cannot forge.
+
+Enters: text, or a folder with `tokenizer.json`. Leaves: ids, bytes, and folders that transformers opens.
+Read next: `chat_format.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+
+from caesura.tokens import markers
+from caesura.tokens.template import CHAT_TEMPLATE
+
+# A digit is always a token of its own, so that numbers look the same wherever they stand; a word takes
+# one space before it along; a line break is never glued to what precedes it, so steps end alike.
+_PIECES = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|[\r\n]+|\s+(?!\S)|\s+"
+
+
+class TokenizerError(ValueError):
+    """A `tokenizer.json` that is missing or damaged."""
+
+
+class Tokenizer:
+    """A byte-level BPE. Ids below `len(MARKERS)` are markers in our own vocabulary."""
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        self._backend = backend
+        # Without this, a user who types a marker's name would get the marker itself.
+        self._backend.encode_special_tokens = True
+        self._backend.no_padding()
+        self._backend.no_truncation()
+
+    @classmethod
+    def train(cls, texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
+        """Learn merges from texts until the vocabulary, markers included, holds `vocab_size` tokens."""
+        backend = tokenizers.Tokenizer(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
+            [
+                pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        backend.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=[AddedToken(name, special=True, normalized=False) for name in markers.MARKERS],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        backend.train_from_iterator(texts, trainer)
+        return cls(backend)
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Read `tokenizer.json`. Raises TokenizerError naming the file."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise TokenizerError(f"{folder} has no tokenizer.json")
+        try:
+            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        except Exception as error:  # the Rust side raises bare Exception
+            raise TokenizerError(f"{path} cannot be read as a tokenizer: {error}") from error
+
+    def save(self, folder: Path, *, max_positions: int) -> None:
+        """Write `tokenizer.json` and `tokenizer_config.json`, chat template included."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tokenizer.json").write_text(self._backend.to_str(pretty=False), encoding="utf-8")
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": markers.BEGIN,
+            "eos_token": markers.END,
+            "pad_token": markers.PAD,
+            "additional_special_tokens": list(markers.MARKERS),
+            "add_bos_token": False,
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": max_positions,
+            "chat_template": CHAT_TEMPLATE,
+        }
+        text = json.dumps(config, indent=2) + "\n"
+        (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, markers included."""
+        return self._backend.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, text: str) -> list[int]:
+        """Text to ids, none of them a marker whatever the text says."""
+        return self._backend.encode(text, add_special_tokens=False).ids
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """As `encode`, in parallel."""
+        return [each.ids for each in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Ids to text; bytes that are not UTF-8 become U+FFFD, markers vanish."""
+        return b"".join(self.token_bytes[token] for token in ids).decode("utf-8", errors="replace")
+
+    def marker(self, name: str) -> int:
+        """A marker's id. Raises KeyError for a name that the vocabulary lacks."""
+        token = self._backend.token_to_id(name)
+        if token is None:
+            raise KeyError(name)
+        return token
+
+    @cached_property
+    def token_bytes(self) -> list[bytes]:
+        """What each id stands for; nothing for markers."""
+        special = {
+            token for token, added in self._backend.get_added_tokens_decoder().items() if added.special
+        }
+        unprintable = _bytes_of_characters()
+        return [
+            b"" if token in special else _to_bytes(self._backend.id_to_token(token) or "", unprintable)
+            for token in range(self.vocab_size)
+        ]
+
+
+def _to_bytes(piece: str, table: dict[str, int]) -> bytes:
+    if all(character in table for character in piece):
+        return bytes(table[character] for character in piece)
+    return piece.encode("utf-8")
+
+
+def _bytes_of_characters() -> dict[str, int]:
+    """Byte-level BPE writes each byte as a printable character; this is the way back (GPT-2's table)."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    rest = [byte for byte in range(256) if byte not in printable]
+    table = {chr(byte): byte for byte in printable}
+    return table | {chr(256 + offset): byte for offset, byte in enumerate(rest)}

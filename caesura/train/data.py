@@ -1,0 +1,126 @@
+"""Training rows: conversations in JSONL, read into the same types that the server reads requests into.
+
+Enters: `.jsonl` files, one row a line. Leaves: `Row` values, or a `DataError` that names file and line.
+Read next: `encoding.py`, which makes ids and loss masks of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from caesura.messages.content import Block, Conversation, Role, TextBlock, ThinkingBlock, Turn
+from caesura.messages.errors import DataError
+
+Mode = Literal["fast", "think", "adaptive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One training conversation; its last turn is the assistant's and is what is learnt.
+
+    conversation: the turns, the last one perhaps opening with a thought.
+    mode: "fast" and "think" are told to the model; under "adaptive" the choice whether to think is itself
+        part of what is learnt.
+    source, licence: where the row comes from.
+    is_cut: the thought ran out of budget: it ends as the engine would end it, and only the answer that
+        follows is learnt from the close on.
+    """
+
+    conversation: Conversation
+    mode: Mode
+    source: str
+    licence: str
+    is_cut: bool = False
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file in order. Raises DataError naming file and line for one that does not parse."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield row_from_json(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+                raise DataError(f"{path}:{number}: {reason}") from error
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as JSONL; returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row_to_json(row), ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def row_from_json(fields: dict[str, Any]) -> Row:
+    """Raises ValueError, KeyError or TypeError for a row that is not of the form `row_to_json` writes."""
+    turns = tuple(_turn(message) for message in cast(list[dict[str, Any]], fields["messages"]))
+    if not turns or turns[-1].role != "assistant":
+        raise ValueError("the last message must be the assistant's")
+    mode = cast(Mode, fields.get("mode", "fast"))
+    if mode not in get_args(Mode):
+        raise ValueError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
+    system = (TextBlock(text=fields["system"]),) if fields.get("system") else ()
+    return Row(
+        conversation=Conversation(turns=turns, system=system),
+        mode=mode,
+        source=str(fields.get("source", "")),
+        licence=str(fields.get("licence", "")),
+        is_cut=bool(fields.get("is_cut", False)),
+    )
+
+
+def row_to_json(row: Row) -> dict[str, Any]:
+    """The row as JSON can hold it, in the Messages API's words."""
+    fields: dict[str, Any] = {
+        "messages": [_message(turn) for turn in row.conversation.turns],
+        "mode": row.mode,
+        "source": row.source,
+        "licence": row.licence,
+    }
+    if row.conversation.system:
+        fields["system"] = "\n\n".join(block.text for block in row.conversation.system)
+    if row.is_cut:
+        fields["is_cut"] = True
+    return fields
+
+
+def _turn(message: dict[str, Any]) -> Turn:
+    role, content = message["role"], message["content"]
+    if role not in get_args(Role):
+        raise ValueError(f"role {role!r} is not one of {', '.join(get_args(Role))}")
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    return Turn(role=role, content=tuple(_block(block) for block in content))
+
+
+def _block(block: dict[str, Any]) -> Block:
+    if block["type"] == "text":
+        return TextBlock(text=_string(block["text"]))
+    if block["type"] == "thinking":
+        return ThinkingBlock(thinking=_string(block["thinking"]))
+    raise ValueError(f"block type {block['type']!r} is not text or thinking")
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {value!r}")
+    return value
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    if len(turn.content) == 1 and isinstance(turn.content[0], TextBlock):
+        return {"role": turn.role, "content": turn.content[0].text}
+    blocks = [
+        {"type": "thinking", "thinking": block.thinking}
+        if isinstance(block, ThinkingBlock)
+        else {"type": "text", "text": cast(TextBlock, block).text}
+        for block in turn.content
+    ]
+    return {"role": turn.role, "content": blocks}

@@ -1,0 +1,92 @@
+"""A named run: its words and its stages, and how the command line changes a field of them.
+
+Enters: functions in `caesura/recipes/`. Leaves: `Recipe` values. Read next: `stage.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from caesura.tokens import Tokenizer
+from caesura.train.stage import Stage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """From text to a model folder.
+
+    name: what the command line calls it.
+    tokenizer_texts: (data folder) -> what the merges are learnt from. vocab_size: how many tokens.
+    stages: in order; the last one's model is the recipe's result.
+    max_positions: the window that the tokenizer's config names.
+    """
+
+    name: str
+    tokenizer_texts: Callable[[Path], Iterable[str]]
+    vocab_size: int
+    stages: tuple[Stage, ...]
+    max_positions: int
+
+
+def ensure_tokenizer(recipe: Recipe, *, runs: Path, data: Path) -> Path:
+    """The recipe's tokenizer folder, trained if it is not there yet."""
+    folder = runs / f"{recipe.name}-tokenizer"
+    if not (folder / "tokenizer.json").is_file():
+        log.info("%s: learning a vocabulary of %d tokens", recipe.name, recipe.vocab_size)
+        tokenizer = Tokenizer.train(recipe.tokenizer_texts(data), vocab_size=recipe.vocab_size)
+        tokenizer.save(folder, max_positions=recipe.max_positions)
+    return folder
+
+
+def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
+    """Apply `path=value` to every stage, or to the stage whose name opens the path.
+
+    `loop.num_steps=100` changes all stages, `nano-sft.loop.num_steps=100` one. Values are JSON, else text.
+    Raises ValueError naming the path and what may stand there.
+    """
+    stages = recipe.stages
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"{assignment!r} is not of the form path=value, e.g. loop.num_steps=100")
+        first, _, rest = path.partition(".")
+        wanted = {first} & {stage.name for stage in stages}
+        keys = (rest if wanted else path).split(".")
+        stages = tuple(
+            _replaced(stage, keys, path, _value(text)) if not wanted or stage.name in wanted else stage
+            for stage in stages
+        )
+    return dataclasses.replace(recipe, stages=stages)
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return tuple(cast(list[Any], value)) if isinstance(value, list) else value
+
+
+def _replaced(node: Any, keys: list[str], path: str, value: Any) -> Any:
+    """A copy of a dataclass with one field, however deep, set."""
+    names = [field.name for field in dataclasses.fields(node)] if dataclasses.is_dataclass(node) else []
+    if keys[0] not in names:
+        raise ValueError(f"{path}: no field {keys[0]!r}; there are {', '.join(names) or 'none'}")
+    old = getattr(node, keys[0])
+    if len(keys) > 1:
+        value = _replaced(old, keys[1:], path, value)
+    elif old is not None and not isinstance(value, type(old)) and not _is_number_pair(old, value):
+        raise ValueError(f"{path}: {value!r} is not of the type of {old!r}")
+    return dataclasses.replace(node, **{keys[0]: value})
+
+
+def _is_number_pair(old: Any, value: Any) -> bool:
+    return isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool)

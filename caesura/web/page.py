@@ -1,0 +1,89 @@
+"""The chat page, mounted on the server's app, and a client of the Messages API like any other.
+
+Enters: a FastAPI app, and a way to a `Client` for an API key. Leaves: the page at `/`. Read next:
+`controls.py` (what is on the page), `talk.py` (what each control does), `offline.py` (its bounds).
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import gradio as gr
+from fastapi import FastAPI
+
+from caesura.web.controls import STEP_FROM_TOKENS, TOKENS_FROM_STEP, Controls, lay_out
+from caesura.web.look import CSS, theme
+from caesura.web.offline import PageMount
+from caesura.web.talk import ClientFor, Talk
+
+# For what takes no time: no spinner, no place in the queue behind replies.
+_QUICK: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "queue": False,
+}
+
+
+def mount_page(app: FastAPI, client_for: ClientFor) -> None:
+    """Puts the page at `/`; call it after every other route is in place, for those come first.
+
+    client_for: from the key that opened the page (empty without one) to a client, entered once a reply.
+    """
+    gr.mount_gradio_app(
+        app,
+        build_page(client_for),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        show_error=True,
+        theme=theme(),
+        css=CSS,
+    )
+    mounted = app.router.routes.pop()
+    app.router.routes.append(PageMount(cast(Any, mounted).app))
+
+
+def build_page(client_for: ClientFor) -> gr.Blocks:
+    """The page, laid out and wired."""
+    with gr.Blocks(title="Caesura", fill_height=True, analytics_enabled=False) as blocks:
+        controls = lay_out()
+        talk = Talk(client_for, controls)
+        _wire_chat(controls, talk)
+        _wire_controls(blocks, controls, talk)
+        blocks.unload(talk.leave)
+    return blocks
+
+
+def _wire_chat(controls: Controls, talk: Talk) -> None:
+    outputs = [controls.exchanges, controls.chatbot, controls.question, controls.retry, controls.clear]
+    replying: dict[str, Any] = {
+        "inputs": {controls.exchanges, controls.question, *controls.settings},
+        "outputs": outputs,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        # How many replies run at once is for the server behind the client to say.
+        "concurrency_limit": None,
+    }
+    controls.question.submit(talk.ask, **replying)
+    controls.chatbot.example_select(_example, None, controls.question, **_QUICK).then(talk.ask, **replying)
+    controls.retry.click(talk.ask_again, **replying)
+    controls.question.stop(talk.stop, None, None, **_QUICK)
+    controls.clear.click(talk.clear, None, outputs, **_QUICK)
+
+
+def _wire_controls(blocks: gr.Blocks, controls: Controls, talk: Talk) -> None:
+    steps, budget = controls.steps, controls.budget
+    steps.input(None, steps, budget, js=TOKENS_FROM_STEP, api_visibility="private")
+    budget.input(None, budget, steps, js=STEP_FROM_TOKENS, api_visibility="private")
+    controls.mode.change(_budget_row, controls.mode, controls.budget_row, **_QUICK)
+    blocks.load(talk.offer_models, None, [controls.model, controls.mode], **_QUICK)
+
+
+def _example(chosen: gr.SelectData) -> str:
+    return str(chosen.value["text"])
+
+
+def _budget_row(mode: str) -> gr.Row:
+    return gr.Row(visible=mode == "budget")

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from caesura.cli.main import app
+from caesura.cli.serve import Address, bind, parse_keys, parse_models
+from caesura.messages.errors import CaesuraError
+from caesura.model import ModelConfig, Transformer
+from caesura.model.folder import save_model
+from caesura.tokens import Tokenizer
+
+
+def serve(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["serve", *arguments], env={"CAESURA_API_KEY": ""})
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_beyond_this_machine_it_wants_a_key() -> None:
+    result = serve("--host", "0.0.0.0", "--port", "0")
+    assert result.exit_code == 1
+    assert "without an API key" in flat(result.output)
+
+
+def test_a_port_in_use_is_named_with_the_remedy() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        result = serve("--port", str(port))
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in flat(result.output)
+    assert "--port" in result.output
+
+
+def test_a_missing_model_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAESURA_STATE", str(tmp_path / "state"))
+    result = serve("--port", "0", "--model", f"mine={tmp_path}/nowhere")
+    assert result.exit_code == 1
+    assert "model `mine` cannot be loaded" in flat(result.output)
+    assert "nowhere is not a folder" in flat(result.output)
+
+
+def test_a_corrupt_model_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAESURA_STATE", str(tmp_path / "state"))
+    (tmp_path / "config.json").write_text("{")
+    result = serve("--port", "0", "--model", f"mine={tmp_path}")
+    assert result.exit_code == 1
+    assert "model `mine` cannot be loaded" in flat(result.output)
+
+
+@pytest.mark.parametrize("words", [["nano"], ["=folder"], ["nano="], ["a=x", "a=y"]])
+def test_a_wrong_model_word_is_refused(words: list[str]) -> None:
+    with pytest.raises(CaesuraError, match="--model"):
+        parse_models(words)
+
+
+def test_models_keep_their_order_and_the_bundled_one_is_the_default() -> None:
+    assert list(parse_models(["b=/x", "a=/y=z"]).items()) == [("b", Path("/x")), ("a", Path("/y=z"))]
+    assert list(parse_models([])) == ["nano"]
+
+
+def test_keys_are_separated_by_commas() -> None:
+    assert parse_keys("one, two,") == ("one", "two")
+    assert parse_keys(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("::1", "http://[::1]:80"),
+    ],
+)
+def test_the_page_reaches_the_server_wherever_it_listens(host: str, url: str) -> None:
+    assert Address(host=host, port=80).url == url
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = Tokenizer.train(["the sum of two numbers is a number, and so on. " * 20], vocab_size=300)
+    config = ModelConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_layers=1,
+        num_heads=2,
+        num_kv_heads=1,
+        head_dim=16,
+        intermediate_size=48,
+        max_positions=512,
+    )
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(7))
+    save_model(model, folder)
+    tokenizer.save(folder)
+    return folder
+
+
+def test_it_serves_the_api_and_the_page_until_it_is_interrupted(folder: Path, tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from caesura.cli.main import app; app()"]
+    command = [*program, "serve", "--port", "0", "--threads", "1", "--model", f"tiny={folder}"]
+    environment = {**os.environ, "CAESURA_STATE": str(tmp_path / "state"), "CAESURA_API_KEY": ""}
+    output = tmp_path / "output"
+    with output.open("w") as sink:
+        process = subprocess.Popen(
+            [*command, "--model", f"tiny={folder}", "--threads", "1"],
+            stdout=sink,
+            stderr=sink,
+            env=environment,
+        )
+        try:
+            url = _announced_url(output, process)
+            assert f"export ANTHROPIC_BASE_URL={url}" in output.read_text()
+            assert f"curl -N {url}/v1/messages" in output.read_text()
+            _check_service(url)
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert "stopped" in output.read_text()
+    assert (tmp_path / "state" / "thinking.key").stat().st_mode & 0o077 == 0
+
+
+def _announced_url(output: Path, process: subprocess.Popen[bytes]) -> str:
+    for _ in range(600):
+        found = re.search(r"chat page +(http://127\.0\.0\.1:\d+)", output.read_text())
+        if found:
+            return found.group(1)
+        assert process.poll() is None, output.read_text()
+        time.sleep(0.1)
+    pytest.fail(output.read_text())
+
+
+def _check_service(url: str) -> None:
+    body = {
+        "model": "claude-default",
+        "max_tokens": 24,
+        "thinking": {"type": "enabled", "budget_tokens": 8},
+        "messages": [{"role": "user", "content": "the sum"}],
+    }
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+        assert "Caesura" in http.get("/").text
+        assert http.get("/v1/models").json()["data"][0]["id"] == "tiny"
+        message = http.post("/v1/messages", json=body).json()
+        assert message["content"][0]["type"] == "thinking"
+        assert message["usage"]["output_tokens"] <= 24

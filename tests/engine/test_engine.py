@@ -1,0 +1,208 @@
+"""The whole engine on a seeded model: invariants 1, 2, 4 and 5."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from caesura.engine import Completion, Engine, Finished, LoadedModel, SequenceRequest
+from caesura.messages.errors import ApiError, InvalidRequestError, OverloadedError
+from caesura.messages.events import TextDelta, ThinkingDelta
+from caesura.messages.request import Sampling
+from caesura.model import PackedAttention
+from caesura.tokens import Opening
+
+MakeEngine = Callable[..., Engine]
+GREEDY = Sampling(temperature=0.0)
+
+
+def prompts(count: int, longest: int = 60) -> list[tuple[int, ...]]:
+    dice = random.Random(count)
+    return [tuple(dice.randrange(16, 300) for _ in range(dice.randint(1, longest))) for _ in range(count)]
+
+
+def ask(prompt: tuple[int, ...], **fields: object) -> SequenceRequest:
+    return SequenceRequest(**({"prompt": prompt, "max_tokens": 40, "sampling": GREEDY} | fields))  # pyright: ignore[reportArgumentType]
+
+
+def outputs(completions: list[Completion]) -> list[tuple[int, ...]]:
+    return [each.finished.output for each in completions]
+
+
+def thinking(completion: Completion) -> int:
+    deltas = (each for each in completion.events if isinstance(each, ThinkingDelta))
+    return sum(each.num_tokens for each in deltas)
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling(seed=11), Sampling(seed=5, top_p=0.8, top_k=40)])
+def test_a_batch_of_n_is_n_singles(make_engine: MakeEngine, sampling: Sampling) -> None:
+    requests = [ask(prompt, sampling=sampling) for prompt in prompts(9)]
+    engine = make_engine()
+    together = outputs(engine.generate(requests))
+    assert together == [outputs(engine.generate([request]))[0] for request in requests]
+    assert len(set(together)) == len(together)
+
+
+def test_a_crowded_pool_changes_no_output(make_engine: MakeEngine) -> None:
+    requests = [ask(prompt, max_tokens=100) for prompt in prompts(10, longest=25)]
+    crowded = make_engine(num_pages=9, max_running=10, max_step_tokens=16)
+    assert outputs(crowded.generate(requests)) == outputs(make_engine().generate(requests))
+    stats = crowded.stats()
+    assert stats.num_preemptions > 0
+    assert stats.num_free_pages == stats.num_pages
+    assert stats.num_prompt_tokens == sum(len(request.prompt) for request in requests)
+
+
+async def test_streamed_is_whole(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    request = ask(prompts(1)[0], opening="think", budget_tokens=10)
+    streamed = [news async for news in engine.submit(request)]
+    whole = (await asyncio.to_thread(engine.generate, [request]))[0]
+    assert streamed == [*whole.events, whole.finished]
+
+
+def test_engine_log_probabilities_are_the_models(make_engine: MakeEngine, loaded: LoadedModel) -> None:
+    requests = [ask(prompt, sampling=Sampling(seed=1), wants_log_probs=True) for prompt in prompts(4)]
+    requests.append(ask(prompts(1)[0], opening="think", budget_tokens=6, wants_log_probs=True))
+    for request, completion in zip(requests, make_engine().generate(requests), strict=True):
+        finished, start = completion.finished, len(request.prompt)
+        ids = torch.tensor([[*request.prompt, *finished.output]])
+        with torch.inference_mode():
+            hidden = loaded.model(ids, torch.arange(ids.shape[1])[None], PackedAttention())
+            log_probs = loaded.model.logits(hidden)[0].float().log_softmax(-1)
+        for offset, token in enumerate(finished.output):
+            found = finished.log_probs[offset]
+            expected = log_probs[start + offset - 1, token].item()
+            assert found == 0 if finished.is_forced[offset] else abs(found - expected) < 1e-4
+
+
+@pytest.mark.parametrize("opening", ["think", "choose"])
+@pytest.mark.parametrize("budget", [1, 7, 30])
+def test_budgets_hold_for_every_row_of_a_batch(
+    make_engine: MakeEngine, loaded: LoadedModel, opening: Opening, budget: int
+) -> None:
+    tokens = loaded.chat_format.phase_tokens
+    engine = make_engine()
+    requests = [
+        ask(prompt, opening=opening, budget_tokens=budget, max_tokens=150, sampling=Sampling(seed=number))
+        for number, prompt in enumerate(prompts(8))
+    ]
+    for completion in engine.generate(requests):
+        finished = completion.finished
+        assert finished.usage.output_tokens == len(finished.output) <= 150
+        assert finished.usage.thinking_tokens == thinking(completion) <= budget + len(tokens.closing)
+        forced = [t for t, is_forced in zip(finished.output, finished.is_forced, strict=True) if is_forced]
+        assert forced in ([], [*tokens.closing, tokens.end_think])
+        answer = finished.output[finished.output.index(tokens.end_think) + 1 :]
+        assert answer
+        assert finished.reason == ("end" if answer[-1] in tokens.end else "max_tokens")
+
+
+def test_a_stop_sequence_ends_the_answer_where_it_matches(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    request = ask(prompts(1)[0])
+    free = engine.generate([request])[0]
+    text = "".join(each.text for each in free.events if isinstance(each, TextDelta))
+    stop = text[10:12]
+    stopped = engine.generate([ask(request.prompt, stop_sequences=("never there", stop))])[0]
+    assert stopped.finished.reason == "stop_sequence"
+    assert stopped.finished.stop_sequence == stop
+    shown = "".join(each.text for each in stopped.events if isinstance(each, TextDelta))
+    assert shown == text[: text.index(stop)]
+    output = stopped.finished.output
+    assert output == free.finished.output[: len(output)]
+    assert stopped.finished.usage.output_tokens == len(output)
+
+
+def test_the_window_ends_what_max_tokens_does_not(make_engine: MakeEngine) -> None:
+    engine = make_engine(num_pages=3)
+    assert engine.max_positions == 96
+    finished = engine.generate([ask(tuple(range(20, 90)), max_tokens=500)])[0].finished
+    assert (finished.reason, finished.usage.output_tokens) == ("window", 26)
+
+
+def test_a_prompt_that_fills_the_window_is_refused(make_engine: MakeEngine) -> None:
+    with pytest.raises(InvalidRequestError, match="prompt is too long: 96 tokens > 95 maximum"):
+        make_engine(num_pages=3).generate([ask((20,) * 96)])
+
+
+async def test_closing_a_stream_frees_its_pages_within_a_step(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    stream = engine.submit(ask((20, 21), max_tokens=400))
+    other = engine.submit(ask((22, 23), max_tokens=60))
+    await anext(stream)
+    stream.close()
+    news = [each async for each in other]
+    assert isinstance(news[-1], Finished)
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    stats = engine.stats()
+    assert stats.num_running == stats.num_waiting == 0
+    assert stats.num_free_pages == stats.num_pages
+    assert stats.num_output_tokens < 400
+
+
+async def test_every_stream_ends_exactly_once_under_random_cancellation(make_engine: MakeEngine) -> None:
+    engine = make_engine(num_pages=24, max_running=6, max_step_tokens=16)
+    dice = random.Random(0)
+
+    async def follow(prompt: tuple[int, ...]) -> int:
+        stream = engine.submit(ask(prompt, opening="think", budget_tokens=5))
+        patience, ends = dice.randint(0, 60), 0
+        async for news in stream:
+            ends += isinstance(news, Finished)
+            patience -= 1
+            if patience < 0:
+                stream.close()
+        return ends
+
+    ends = await asyncio.gather(*(follow(prompt) for prompt in prompts(40)))
+    assert set(ends) <= {0, 1}
+    while engine.stats().num_running:
+        await asyncio.sleep(0.001)
+    assert engine.stats().num_free_pages == 24
+
+
+async def test_a_full_queue_says_so(make_engine: MakeEngine) -> None:
+    engine = make_engine(max_running=1, max_waiting=2)
+
+    def crowd() -> None:
+        for _ in range(4):
+            engine.submit(ask((20, 21), max_tokens=300))
+
+    with pytest.raises(OverloadedError, match="2 requests wait already"):
+        crowd()
+
+
+async def test_a_failing_step_fails_its_sequences_and_the_engine_goes_on(
+    make_engine: MakeEngine, loaded: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine()
+    beyond_the_embedding = ask((loaded.model.config.vocab_size + 5,))
+    with pytest.raises(ApiError, match="failed while it computed"):
+        await anext(engine.submit(beyond_the_embedding))
+    assert "a step failed" in caplog.text
+    news = [each async for each in engine.submit(ask((20, 21)))]
+    assert isinstance(news[-1], Finished)
+    assert engine.stats().num_free_pages == engine.stats().num_pages
+
+
+async def test_closing_the_engine_ends_what_runs_and_refuses_what_comes(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    stream = engine.submit(ask((20, 21), max_tokens=400))
+    await anext(stream)
+    await asyncio.to_thread(engine.close)
+    with pytest.raises(ApiError, match="shut down"):
+        async for _ in stream:
+            pass
+    with pytest.raises(ApiError, match="shut down"):
+        engine.submit(ask((20, 21)))
+
+
+def test_thinking_without_room_for_an_answer_is_refused(make_engine: MakeEngine) -> None:
+    with pytest.raises(InvalidRequestError, match="at least 2 output tokens"):
+        make_engine().generate([ask((20,), opening="think", max_tokens=1)])

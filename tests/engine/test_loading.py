@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from caesura.engine import EngineConfig, LoadedModel, SequenceRequest, build_engine, load
+from caesura.messages.request import Sampling
+from caesura.model import save_model
+from caesura.model.folder import FolderError
+from caesura.tokens import Tokenizer, TokenizerError
+
+
+@pytest.fixture
+def folder(loaded: LoadedModel, tmp_path: Path) -> Path:
+    folder = tmp_path / "tiny"
+    save_model(loaded.model, folder, dtype=torch.float32)
+    loaded.tokenizer.save(folder, max_positions=512)
+    return folder
+
+
+def test_a_folder_serves_what_was_saved(loaded: LoadedModel, folder: Path) -> None:
+    request = SequenceRequest(prompt=(20, 21, 22), max_tokens=20, sampling=Sampling(temperature=0.0))
+    config = EngineConfig(num_pages=8, num_threads=1)
+    outputs: list[tuple[int, ...]] = []
+    for model in (loaded, load(folder, dtype=torch.float32)):
+        engine = build_engine(model, config)
+        outputs.append(engine.generate([request])[0].finished.output)
+        engine.close()
+    assert outputs[0] == outputs[1]
+
+
+def test_caesura_json_describes_the_model(folder: Path) -> None:
+    plain = load(folder).info
+    assert (plain.id, plain.display_name, plain.trained_tokens) == ("tiny", "tiny", 512)
+    fields = {"display_name": "Tiny", "created_at": "2026-02-03T00:00:00Z", "trained_tokens": 128}
+    (folder / "caesura.json").write_text(json.dumps(fields))
+    info = load(folder, name="mine").info
+    assert (info.id, info.display_name, info.created_at) == ("mine", "Tiny", "2026-02-03T00:00:00Z")
+    assert (info.trained_tokens, info.max_tokens, info.max_input_tokens) == (128, 512, 512)
+
+
+@pytest.mark.parametrize("text", ['{"trained_tokens": "many"}', "[]", "{", '{"max_tokens": true}'])
+def test_a_broken_caesura_json_is_named(folder: Path, text: str) -> None:
+    (folder / "caesura.json").write_text(text)
+    with pytest.raises(FolderError, match=r"caesura\.json"):
+        load(folder)
+
+
+def test_a_missing_or_damaged_folder_is_named(folder: Path) -> None:
+    with pytest.raises(FolderError, match="nowhere is not a folder"):
+        load(folder / "nowhere")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(FolderError, match=r"model\.safetensors"):
+        load(folder)
+
+
+def test_a_missing_tokenizer_is_named(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(TokenizerError, match=r"no tokenizer\.json"):
+        load(folder)
+
+
+def test_a_vocabulary_that_does_not_fit_is_refused(folder: Path) -> None:
+    Tokenizer.train(["all sorts of other words " * 9], vocab_size=600).save(folder, max_positions=512)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    first = tokenizer["added_tokens"][0]
+    extra = [dict(first, id=1000 + number, content=f"<extra{number}>") for number in range(99)]
+    tokenizer["added_tokens"] += extra
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(FolderError, match=r"tokenizer\.json has \d+ tokens"):
+        load(folder)

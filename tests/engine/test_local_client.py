@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from caesura.engine import EFFORT_BUDGETS, EngineConfig, LoadedModel, LocalClient
+from caesura.messages.content import Conversation, conversation
+from caesura.messages.errors import InvalidRequestError, NotFoundError
+from caesura.messages.events import (
+    BlockStart,
+    BlockStop,
+    Event,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    TextDelta,
+    ThinkingDelta,
+)
+from caesura.messages.request import MessagesRequest, Sampling, Thinking
+
+TALK = conversation(("user", "What is the sum of two numbers?"))
+WINDOW = 320
+MakeRequest = Callable[..., MessagesRequest]
+
+
+@pytest.fixture
+def client(loaded: LoadedModel) -> Iterator[LocalClient]:
+    client = LocalClient({"tiny": loaded}, EngineConfig(num_pages=10, num_threads=1))
+    yield client
+    client.close()
+
+
+def ask(talk: Conversation = TALK, **fields: object) -> MessagesRequest:
+    given = {"model": "tiny", "conversation": talk, "max_tokens": 30, "sampling": Sampling(seed=3)} | fields
+    return MessagesRequest(**given)  # pyright: ignore[reportArgumentType]
+
+
+async def collect(stream: AsyncIterator[Event]) -> list[Event]:
+    return [event async for event in stream]
+
+
+def outcome(events: list[Event]) -> MessageDelta:
+    assert isinstance(events[-1], MessageStop)
+    assert isinstance(events[-2], MessageDelta)
+    return events[-2]
+
+
+def block_types(events: list[Event]) -> list[str]:
+    return [type(event.block).__name__ for event in events if isinstance(event, BlockStart)]
+
+
+async def test_an_answer_at_once_is_one_text_block(client: LocalClient) -> None:
+    events = await collect(client.stream(ask()))
+    assert isinstance(events[0], MessageStart)
+    assert events[0].id.startswith("msg_")
+    assert block_types(events) == ["TextBlock"]
+    assert sum(isinstance(event, BlockStop) for event in events) == 1
+    delta = outcome(events)
+    assert delta.stop_reason in ("max_tokens", "end_turn")
+    assert delta.usage.thinking_tokens == 0
+    assert delta.usage.input_tokens == events[0].usage.input_tokens == await client.count_tokens(ask())
+
+
+async def test_a_budget_is_kept_and_counted(client: LocalClient, loaded: LoadedModel) -> None:
+    request = ask(thinking=Thinking(mode="enabled", budget_tokens=5), max_tokens=60)
+    events = await collect(client.stream(request))
+    assert block_types(events) == ["ThinkingBlock", "TextBlock"]
+    usage = outcome(events).usage
+    assert usage.thinking_tokens <= 5 + len(loaded.chat_format.phase_tokens.closing)
+    deltas = [event for event in events if isinstance(event, ThinkingDelta)]
+    assert usage.thinking_tokens == sum(delta.num_tokens for delta in deltas)
+    assert usage.output_tokens > usage.thinking_tokens
+    assert usage.input_tokens == await client.count_tokens(request)
+
+
+async def test_adaptive_thinking_is_limited_by_effort(client: LocalClient, loaded: LoadedModel) -> None:
+    closing = len(loaded.chat_format.phase_tokens.closing)
+    for seed in range(6):
+        request = ask(
+            thinking=Thinking(mode="adaptive"), effort="low", max_tokens=290, sampling=Sampling(seed=seed)
+        )
+        events = await collect(client.stream(request))
+        assert block_types(events)[-1] == "TextBlock"
+        low = EFFORT_BUDGETS["low"]
+        assert low is not None
+        assert outcome(events).usage.thinking_tokens <= low + closing
+
+
+async def test_a_prefilled_answer_is_continued(client: LocalClient) -> None:
+    talk = conversation(("user", "Two and two?"), ("assistant", "It is"))
+    events = await collect(client.stream(ask(talk)))
+    assert block_types(events) == ["TextBlock"]
+    with pytest.raises(InvalidRequestError, match="thinking is enabled"):
+        await anext(client.stream(ask(talk, thinking=Thinking(mode="enabled", budget_tokens=5))))
+
+
+async def test_a_stop_sequence_is_named(client: LocalClient) -> None:
+    text = "".join(e.text for e in await collect(client.stream(ask())) if isinstance(e, TextDelta))
+    stop = text[5:7]
+    delta = outcome(await collect(client.stream(ask(stop_sequences=(stop,)))))
+    assert (delta.stop_reason, delta.stop_sequence) == ("stop_sequence", stop)
+
+
+async def test_an_unknown_model_is_not_found(client: LocalClient) -> None:
+    with pytest.raises(NotFoundError, match=r"^model: huge$"):
+        await anext(client.stream(ask(model="huge")))
+    with pytest.raises(NotFoundError, match=r"^model: huge$"):
+        await client.count_tokens(ask(model="huge"))
+
+
+async def test_a_prompt_over_the_window_is_refused_in_the_words_that_clients_know(
+    client: LocalClient,
+) -> None:
+    request = ask(conversation(("user", "number " * 4000)))
+    count = await client.count_tokens(request)
+    with pytest.raises(InvalidRequestError) as refused:
+        await anext(client.stream(request))
+    assert refused.value.message == f"prompt is too long: {count} tokens > {WINDOW} maximum"
+
+
+async def test_a_max_tokens_over_the_window_is_refused_in_the_words_that_clients_know(
+    client: LocalClient,
+) -> None:
+    request = ask(max_tokens=WINDOW)
+    count = await client.count_tokens(request)
+    with pytest.raises(InvalidRequestError) as refused:
+        await anext(client.stream(request))
+    assert refused.value.message == (
+        f"input length and `max_tokens` exceed context limit: {count} + {WINDOW} > {WINDOW}, "
+        "decrease input length or `max_tokens` and try again"
+    )
+    with pytest.raises(InvalidRequestError, match=r"^max_tokens: 9999 > 512, which is the maximum"):
+        await anext(client.stream(ask(max_tokens=9999)))
+
+
+async def test_closing_the_iterator_cancels_the_sequence(client: LocalClient) -> None:
+    stream = client.stream(ask(max_tokens=280))
+    await anext(stream)
+    await anext(stream)
+    await stream.aclose()  # pyright: ignore[reportAttributeAccessIssue]
+    stats = client.engine("tiny").stats
+    while stats().num_running or stats().num_waiting:
+        await asyncio.sleep(0.001)
+    assert stats().num_free_pages == 10
+    assert stats().num_output_tokens < 280
+
+
+async def test_the_listed_window_is_what_the_pool_can_hold(client: LocalClient) -> None:
+    assert [(info.id, info.max_input_tokens) for info in await client.models()] == [("tiny", WINDOW)]

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caesura.engine.phases import ANSWER_RESERVE, PhaseMachine, PhaseState, masks, phase_machine
+from caesura.tokens import Opening, PhaseTokens
+
+TOKENS = PhaseTokens(think=1, end_think=2, end=(3, 4), closing=(20, 21, 22), never=(1, 5))
+WORDS = tuple(range(10, 30))
+
+
+def allowed(phase: str) -> list[int]:
+    mask = masks(TOKENS)[phase]  # pyright: ignore[reportArgumentType]
+    if mask.allowed is not None:
+        return [token for token in mask.allowed if token not in mask.banned]
+    return [token for token in range(30) if token not in mask.banned]
+
+
+def run(
+    machine: PhaseMachine, opening: Opening, max_tokens: int, picks: list[int]
+) -> tuple[PhaseState, list[tuple[int, bool]]]:
+    """Feed what a random but obedient model draws until it ends: the last state, and (id, is forced)."""
+    state, forced = machine.begin(opening)
+    output = [(token, True) for token in forced]
+    for pick in picks:
+        if state.phase == "done" or state.num_output >= max_tokens:
+            break
+        choices = allowed(state.phase)
+        token = choices[pick % len(choices)]
+        state, forced = machine.advance(state, token)
+        output += [(token, False), *((each, True) for each in forced)]
+    return state, output
+
+
+@settings(deadline=None)
+@given(
+    opening=st.sampled_from(["think", "answer", "choose"]),
+    budget=st.none() | st.integers(1, 60),
+    max_tokens=st.integers(2, 300),
+    picks=st.lists(st.integers(0, 1000), max_size=320),
+)
+def test_every_reply_keeps_its_budget_its_closing_text_its_reserve_and_its_counts(
+    opening: Opening, budget: int | None, max_tokens: int, picks: list[int]
+) -> None:
+    machine = phase_machine(TOKENS, budget_tokens=budget, max_tokens=max_tokens)
+    last, output = run(machine, opening, max_tokens, picks)
+    assert last.num_output == len(output) <= max_tokens
+    ids = [token for token, _ in output]
+    inside = _thought(opening, ids)
+    assert last.num_thinking == len(inside)
+    forced = [token for token, is_forced in output if is_forced]
+    if last.num_thinking:
+        sampled = len(inside) - len(machine.closing) if forced else len(inside)
+        assert budget is None or sampled <= budget
+    if forced and forced != [TOKENS.end_think]:
+        assert tuple(forced) == (*TOKENS.closing, TOKENS.end_think)
+    if last.phase in ("answer", "done") and TOKENS.end_think in ids:
+        before_answer = ids.index(TOKENS.end_think) + 1
+        if opening != "answer":
+            assert max_tokens - before_answer >= min(ANSWER_RESERVE, max_tokens // 2)
+
+
+def _thought(opening: Opening, ids: list[int]) -> list[int]:
+    if opening == "answer" or (opening == "choose" and ids[:1] != [TOKENS.think]):
+        return []
+    ids = ids[1:] if opening == "choose" else ids
+    return ids[: ids.index(TOKENS.end_think)] if TOKENS.end_think in ids else ids
+
+
+@settings(deadline=None)
+@given(budget=st.integers(1, 500), max_tokens=st.integers(600, 2000))
+def test_a_model_that_never_stops_thinking_thinks_exactly_its_budget(budget: int, max_tokens: int) -> None:
+    machine = phase_machine(TOKENS, budget_tokens=budget, max_tokens=max_tokens)
+    state = machine.begin("think").state
+    forced: tuple[int, ...] = ()
+    while not forced:
+        state, forced = machine.advance(state, 10)
+    assert forced == (*TOKENS.closing, TOKENS.end_think)
+    assert state == PhaseState("answer", budget + len(TOKENS.closing), budget + len(forced))
+
+
+def test_without_a_budget_a_thought_stops_at_the_answers_reserve() -> None:
+    machine = phase_machine(TOKENS, budget_tokens=None, max_tokens=200)
+    state = machine.begin("think").state
+    while state.phase == "think":
+        state, _ = machine.advance(state, 10)
+    assert 200 - state.num_output == ANSWER_RESERVE
+
+
+def test_the_first_token_of_a_choice_is_one_of_two() -> None:
+    assert sorted(allowed("choose")) == [TOKENS.think, TOKENS.end_think]
+
+
+def test_a_thought_cannot_end_the_turn_and_an_answer_cannot_close_a_thought() -> None:
+    assert not {TOKENS.think, *TOKENS.end, 5} & set(allowed("think"))
+    assert not {TOKENS.think, TOKENS.end_think, 5} & set(allowed("answer"))
+    assert TOKENS.end_think in allowed("think")
+    assert set(TOKENS.end) <= set(allowed("answer"))
+
+
+def test_where_no_thought_fits_a_choice_is_an_answer() -> None:
+    move = phase_machine(TOKENS, budget_tokens=None, max_tokens=2).begin("choose")
+    assert move.forced == (TOKENS.end_think,)
+    assert move.state == PhaseState("answer", 0, 1)

@@ -1,0 +1,97 @@
+"""Paged, chunked and batched computation against the plain model: the same numbers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from caesura.engine.kv_store import KVStore
+from caesura.engine.loading import LoadedModel
+from caesura.engine.runner import Runner
+from caesura.engine.scheduler import Row, StepPlan
+from caesura.model import PackedAttention, Transformer
+
+PAGE = 8
+
+
+def tokens(count: int, seed: int) -> list[int]:
+    return torch.randint(16, 300, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def whole(model: Transformer, ids: list[int]) -> torch.Tensor:
+    """(T, V): what the model scores after each id, without pages."""
+    with torch.inference_mode():
+        tokens_BT = torch.tensor([ids])
+        hidden = model(tokens_BT, torch.arange(len(ids))[None], PackedAttention())
+        return model.logits(hidden)[0].float()
+
+
+class Pages:
+    """Sequences of known ids on a store whose pages are dealt out in disorder."""
+
+    def __init__(self, model: Transformer, sequences: list[list[int]]) -> None:
+        self.sequences = sequences
+        self.num_computed = [0] * len(sequences)
+        dtype = model.embed_tokens.weight.dtype
+        needed = [-(-len(ids) // PAGE) for ids in sequences]
+        order = torch.randperm(sum(needed), generator=torch.Generator().manual_seed(1)).tolist()
+        self.pages = [tuple(order.pop() for _ in range(count)) for count in needed]
+        store = KVStore(
+            model.config,
+            num_pages=sum(needed),
+            page_size=PAGE,
+            dtype=dtype,
+            device=torch.device("cpu"),
+        )
+        self.runner = Runner(model, store)
+
+    def run(self, *sizes: tuple[int, int]) -> dict[int, torch.Tensor]:
+        """Compute so many tokens of these sequences in one step; the logits after the last of each."""
+        rows: list[Row] = []
+        for sequence, size in sorted(sizes, key=lambda each: each[1] > 1):
+            start = self.num_computed[sequence]
+            self.num_computed[sequence] += size
+            taken = tuple(self.sequences[sequence][start : start + size])
+            rows.append(Row(sequence, start, taken, self.pages[sequence], True))
+        num_decode = sum(len(row.tokens) == 1 for row in rows)
+        output = self.runner.run(StepPlan(rows=tuple(rows), num_decode=num_decode))
+        return dict(zip(output.sequences, output.logits_RV.float(), strict=True))
+
+
+@pytest.mark.parametrize("sizes", [(50,), (1, 49), (7, 8, 1, 1, 16, 17), (1,) * 50])
+def test_chunked_prefill_is_whole_prefill(loaded: LoadedModel, sizes: tuple[int, ...]) -> None:
+    ids = tokens(50, seed=0)
+    expected = whole(loaded.model, ids)
+    pages = Pages(loaded.model, [ids])
+    stop = 0
+    for size in sizes:
+        stop += size
+        torch.testing.assert_close(pages.run((0, size))[0], expected[stop - 1], atol=1e-4, rtol=1e-4)
+
+
+def test_a_mixed_step_gives_each_sequence_what_it_gets_alone(loaded: LoadedModel) -> None:
+    lengths = (3, 200, 9, 120, 40, 17, 5, 64)
+    sequences = [tokens(length, seed) for seed, length in enumerate(lengths)]
+    pages = Pages(loaded.model, sequences)
+    for sequence in range(5):
+        pages.run((sequence, lengths[sequence] - 1))
+    pages.run((5, 10))
+    last = pages.run(*((sequence, 1) for sequence in range(5)), (5, 7), (6, 5), (7, 64))
+    for sequence, ids in enumerate(sequences):
+        expected = whole(loaded.model, ids)[-1]
+        torch.testing.assert_close(last[sequence], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_bfloat16_stays_near_float32(loaded: LoadedModel) -> None:
+    half = Transformer(loaded.model.config)
+    half.load_state_dict(loaded.model.state_dict())
+    half.to_dtype(torch.bfloat16).eval()
+    sequences = [tokens(40, 0), tokens(21, 1)]
+    pages = Pages(half, sequences)
+    pages.run((0, 25), (1, 20))
+    pages.run((0, 14))
+    last = pages.run((0, 1), (1, 1))
+    for sequence, ids in enumerate(sequences):
+        expected = whole(half, ids)[-1]
+        difference = (last[sequence] - expected).abs().max() / expected.abs().max()
+        assert difference < 0.05

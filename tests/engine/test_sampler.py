@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caesura.engine.phases import Phase
+from caesura.engine.sampler import Draw, MaskTable, draw, uniform
+from caesura.messages.request import Sampling
+from caesura.tokens import PhaseTokens
+
+TOKENS = PhaseTokens(think=1, end_think=2, end=(3,), closing=(8,), never=(1, 4))
+VOCAB = 16
+TABLE = MaskTable.build(TOKENS, num_words=14, vocab_size=VOCAB, device=torch.device("cpu"))
+
+
+def logits(rows: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(rows, VOCAB, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+def want(phase: Phase = "answer", *, seed: int = 0, position: int = 0, **sampling: float | None) -> Draw:
+    return Draw(Sampling(**sampling), phase, seed, position)  # pyright: ignore[reportArgumentType]
+
+
+def test_greedy_takes_the_likeliest_that_is_allowed() -> None:
+    scores = torch.zeros(3, VOCAB)
+    scores[:, 15] = 9  # beyond the tokenizer's words
+    scores[:, 4] = 8  # never
+    scores[:, 2] = 7  # ends a thought
+    scores[:, 3] = 6  # ends the turn
+    scores[:, 7] = 5
+    rows = [want(phase, temperature=0.0) for phase in ("choose", "think", "answer")]
+    assert draw(scores, rows, TABLE).ids == [2, 2, 3]
+
+
+def test_log_probs_are_those_of_the_bare_model() -> None:
+    scores = logits(2)
+    drawn = draw(scores, [want(), want(temperature=0.0)], TABLE, wants_log_probs=True)
+    expected = scores.log_softmax(-1)
+    assert drawn.log_probs is not None
+    for row, (token, log_prob) in enumerate(zip(drawn.ids, drawn.log_probs, strict=True)):
+        assert abs(expected[row, token].item() - log_prob) < 1e-5
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    order=st.permutations(range(6)),
+    temperature=st.sampled_from([0.0, 0.5, 1.0]),
+    top_k=st.none() | st.integers(1, 20),
+    top_p=st.floats(0, 1),
+)
+def test_a_row_draws_the_same_in_any_company(
+    order: list[int], temperature: float, top_k: int | None, top_p: float
+) -> None:
+    scores = logits(6)
+    rows = [want(seed=row) for row in range(5)]
+    rows.append(want(seed=5, temperature=temperature, top_k=top_k, top_p=top_p))
+    together = draw(scores[order], [rows[row] for row in order], TABLE).ids
+    alone = [draw(scores[row : row + 1], [rows[row]], TABLE).ids[0] for row in order]
+    assert together == alone
+
+
+def test_draws_follow_the_distribution() -> None:
+    count = 20_000
+    scores = logits(1)
+    rows = [want(seed=3, position=position, temperature=0.7) for position in range(count)]
+    ids = torch.tensor(draw(scores.expand(count, -1), rows, TABLE).ids)
+    found = torch.bincount(ids, minlength=VOCAB) / count
+    banned = TABLE.is_banned_3V[2]
+    expected = (scores[0].masked_fill(banned, -torch.inf) / 0.7).softmax(-1)
+    assert (found - expected).abs().max() < 0.015
+    assert found[banned].sum() == 0
+
+
+def test_top_k_and_top_p_keep_the_fewest_likeliest() -> None:
+    count = 3000
+    probs = torch.zeros(VOCAB)
+    probs[5:10] = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05])
+    scores = (probs + 1e-12).log().expand(count, -1)
+
+    def drawn(**sampling: float | None) -> set[int]:
+        given = Sampling(**sampling)  # pyright: ignore[reportArgumentType]
+        rows = [Draw(given, "answer", 1, position) for position in range(count)]
+        return set(draw(scores, rows, TABLE).ids)
+
+    assert drawn(top_k=2) == {5, 6}
+    assert drawn(top_p=0.6) == {5, 6}
+    assert drawn(top_p=0.75) == {5, 6, 7}
+    assert drawn(top_k=3, top_p=0.99) == {5, 6, 7}
+    assert drawn(top_p=0.0) == {5}
+
+
+def test_a_tiny_temperature_is_greedy() -> None:
+    scores = logits(4)
+    cold = draw(scores, [want(seed=row, temperature=1e-30) for row in range(4)], TABLE).ids
+    assert cold == draw(scores, [want(temperature=0.0)] * 4, TABLE).ids
+
+
+def test_uniform_numbers_are_uniform_and_repeatable() -> None:
+    numbers = torch.tensor([uniform(9, position) for position in range(10_000)], dtype=torch.float64)
+    assert uniform(9, 5) == uniform(9, 5) != uniform(10, 5)
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert abs(numbers.mean() - 0.5) < 0.01
+    assert abs(numbers.var() - 1 / 12) < 0.005
+    pairs = numbers[:-1] - 0.5, numbers[1:] - 0.5
+    assert abs((pairs[0] * pairs[1]).mean() * 12) < 0.03

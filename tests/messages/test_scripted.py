@@ -1,0 +1,135 @@
+"""The scripted client keeps the protocol that it stands in for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from caesura.messages.closing import closing
+from caesura.messages.content import ThinkingBlock, conversation, text_of, thinking_of
+from caesura.messages.errors import ApiError, OverloadedError
+from caesura.messages.events import (
+    BlockStart,
+    BlockStop,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    SignatureDelta,
+    TextDelta,
+    ThinkingDelta,
+)
+from caesura.messages.fold import collect
+from caesura.messages.request import MessagesRequest, Thinking
+from caesura.messages.scripted import ScriptedClient, ScriptedReply
+
+ASK = conversation(("user", "what is it?"), system="Be brief.")
+THINK = Thinking(mode="enabled", budget_tokens=100)
+REPLY = ScriptedReply(thinking="one two three", text="it is a test")
+
+
+def request(
+    max_tokens: int = 100, thinking: Thinking | None = None, stops: tuple[str, ...] = ()
+) -> MessagesRequest:
+    return MessagesRequest(
+        model="scripted",
+        conversation=ASK,
+        max_tokens=max_tokens,
+        thinking=thinking or Thinking(),
+        stop_sequences=stops,
+    )
+
+
+async def test_events_come_in_the_prescribed_order() -> None:
+    kinds = [type(event) async for event in ScriptedClient([REPLY]).stream(request(thinking=THINK))]
+    assert kinds == [
+        MessageStart,
+        BlockStart,
+        *[ThinkingDelta] * 3,
+        SignatureDelta,
+        BlockStop,
+        BlockStart,
+        *[TextDelta] * 4,
+        BlockStop,
+        MessageDelta,
+        MessageStop,
+    ]
+
+
+async def test_it_thinks_only_when_asked_to() -> None:
+    message = await collect(ScriptedClient([REPLY]).stream(request()))
+    assert not any(isinstance(block, ThinkingBlock) for block in message.content)
+    assert message.usage.thinking_tokens == 0
+
+
+async def test_it_keeps_within_the_thinking_budget() -> None:
+    thinking = Thinking(mode="enabled", budget_tokens=2)
+    message = await collect(ScriptedClient([REPLY]).stream(request(thinking=thinking)))
+    assert thinking_of(message.content) == "one two "
+    assert message.usage.thinking_tokens == 2
+    assert message.usage.output_tokens == 6
+
+
+async def test_it_keeps_within_max_tokens_and_still_answers() -> None:
+    message = await collect(ScriptedClient([REPLY]).stream(request(3, THINK)))
+    assert (thinking_of(message.content), text_of(message.content)) == ("one two ", "it ")
+    assert message.stop_reason == "max_tokens"
+
+
+async def test_it_stops_at_a_stop_sequence() -> None:
+    message = await collect(ScriptedClient([REPLY]).stream(request(stops=("test", " a"))))
+    assert text_of(message.content) == "it is"
+    assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", " a")
+
+
+async def test_it_counts_as_its_usage_does() -> None:
+    client = ScriptedClient([REPLY])
+    message = await collect(client.stream(request()))
+    assert message.usage.prompt_tokens == await client.count_tokens(request()) == 6
+
+
+async def test_it_remembers_requests_and_ends_with_its_script() -> None:
+    client = ScriptedClient(["a"])
+    await collect(client.stream(request()))
+    assert client.history == [request()]
+    with pytest.raises(ApiError, match="no further reply"):
+        await collect(client.stream(request()))
+
+
+async def test_an_exception_in_the_queue_comes_before_the_first_event() -> None:
+    with pytest.raises(OverloadedError):
+        await anext(ScriptedClient([OverloadedError("full")]).stream(request()))
+
+
+async def test_an_error_in_a_reply_comes_after_its_text() -> None:
+    client = ScriptedClient([ScriptedReply(text="half", error=ApiError("broken"))])
+    stream = client.stream(request())
+    kinds = [type(await anext(stream)) for _ in range(4)]
+    assert kinds[-2:] == [TextDelta, BlockStop]
+    with pytest.raises(ApiError, match="broken"):
+        await anext(stream)
+    assert client.num_closed_early == 0
+
+
+async def test_it_notices_when_it_is_left_early() -> None:
+    client = ScriptedClient([REPLY, REPLY])
+    async with closing(client.stream(request())) as events:
+        await anext(events)
+    assert client.num_closed_early == 1
+    await collect(client.stream(request()))
+    assert client.num_closed_early == 1
+
+
+async def test_it_waits_where_it_is_told_to() -> None:
+    pause = asyncio.Event()
+    stream = ScriptedClient([ScriptedReply(text="late", pause=pause)]).stream(request())
+    assert isinstance(await anext(stream), MessageStart)
+    waiting = asyncio.ensure_future(collect_rest(stream))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    pause.set()
+    assert await waiting == 5
+
+
+async def collect_rest(stream: object) -> int:
+    return len([event async for event in stream])  # type: ignore[attr-defined]
