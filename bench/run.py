@@ -66,17 +66,23 @@ def measure_here(part: str, options: argparse.Namespace) -> None:
 
 def table(reports: list[Report]) -> Table:
     """What people read."""
-    columns = Table("what", "ours", "peer", "ratio (lowest to highest)", title="Caesura, benchmarks")
+    columns = Table("what", "ours", "peer", "ratio, or spread", title="Caesura, benchmarks")
     for report in reports:
         if "error" in report:
             columns.add_row(report["part"], f"[red]{report['error']}[/]", "", "")
         for figure in cast("list[dict[str, Any]]", report.get("figures", [])):
-            unit = figure["unit"]
-            peer = f"{figure['peers']:,} ({figure['peer']})" if "peers" in figure else ""
-            low, high = figure.get("ratio_range", figure["ours_range"])
-            spread = f"{figure['ratio']} ({low} to {high})" if peer else f"({low:,} to {high:,})"
-            columns.add_row(figure["name"], f"{figure['ours']:,} {unit}", peer, spread)
+            ours = f"{_short(figure['ours'])} {figure['unit']}"
+            if "peer" in figure:
+                peer, ratio = f"{_short(figure['peers'])} ({figure['peer']})", f"{figure['ratio']:.2f} "
+                low, high = figure["ratio_range"]
+            else:
+                peer, ratio, (low, high) = "", "", figure["ours_range"]
+            columns.add_row(figure["name"], ours, peer, f"{ratio}({_short(low)} to {_short(high)})")
     return columns
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ def _question(number: int) -> str:
 
 
 @contextmanager
-def served(folder: Path, state: Path) -> Iterator[str]:
+def served(folder: Path, state: Path) -> Generator[str]:
     """The base URL of a server in a process of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def _read_environment(path: Path) -> dict[str, str]:
-    pairs = (line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines())
-    return {name: value for name, value in pairs}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 # Before any test module is imported: these libraries read their switches at import.

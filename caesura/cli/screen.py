@@ -5,6 +5,7 @@ Enters: messages. Leaves: text on stdout and stderr. Logging is configured here 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import NoReturn
 
@@ -21,7 +22,15 @@ def configure_logging(*, is_verbose: bool) -> None:
     """Warnings to stderr; with `is_verbose`, everything that is worth knowing."""
     handler = RichHandler(console=stderr, show_path=False, rich_tracebacks=False)
     level = logging.INFO if is_verbose else logging.WARNING
+    handler.addFilter(_is_news)
     logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what uvicorn says of the pages that were still open when the server was told to stop."""
+    cause = record.exc_info[1] if record.exc_info else None
+    is_abandoned = isinstance(cause, asyncio.CancelledError) or "graceful shutdown" in record.getMessage()
+    return not (record.name == "uvicorn.error" and is_abandoned)
 
 
 def fail(message: str) -> NoReturn:

@@ -70,7 +70,7 @@ def pretrain() -> Stage:
         model=PRESETS["nano"],
         documents=partial(text_documents, max_chars=34_000_000),
         packing=PackingConfig(batch_tokens=8192, row_tokens=_ROW_TOKENS[:1]),
-        loop=LoopConfig(num_steps=1000, optimiser=OptimiserConfig(learning_rate=3e-3, decay_fraction=0.2)),
+        loop=LoopConfig(num_steps=700, optimiser=OptimiserConfig(learning_rate=3e-3, decay_fraction=0.2)),
     )
 
 
@@ -78,6 +78,7 @@ def sft() -> Stage:
     """Conversations: chat, and every family of problems in both modes."""
     return Stage(
         name="nano-sft",
+        display_name="Caesura nano",
         start_from="nano-pretrain",
         documents=partial(
             conversation_documents, seed=2, num_chat=40_000, num_reasoning=260_000, mix=ReasoningMix()

@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Stage:
     model: the shape of a fresh model, for a first stage. start_from: the stage to go on from, otherwise.
     packing, loop: see there.
     seed: of the fresh weights.
+    display_name: what people read in lists of models.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Stage:
     model: ModelConfig | None = None
     start_from: str | None = None
     seed: int = 0
+    display_name: str = ""
 
 
 def run_stage(
@@ -67,8 +70,17 @@ def run_stage(
     model = first_model(stage, runs)
     metrics = _MetricsFile(folder / "metrics.jsonl", on_metrics)
     train(model, packer, stage.loop, folder, metrics, device=device)
-    export(model, tokenizer, folder / "model")
+    export(model, tokenizer, folder / "model", card(stage, datetime.now(UTC)))
     return folder / "model"
+
+
+def card(stage: Stage, now: datetime) -> dict[str, Any]:
+    """What `config.json` has no field for: the model list's facts, the trained length among them."""
+    return {
+        "display_name": stage.display_name or stage.name,
+        "created_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "trained_tokens": max(stage.packing.row_tokens),
+    }
 
 
 def prepare(stage: Stage, tokenizer: Tokenizer, folder: Path, data: Path) -> TokenSet:
@@ -91,8 +103,10 @@ def first_model(stage: Stage, runs: Path) -> Transformer:
     return model
 
 
-def export(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the Hugging Face folder under a temporary name, then put it in place whole."""
+def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[str, Any]) -> None:
+    """Write the Hugging Face folder, with `facts` as `caesura.json`, under a temporary name; then put it
+    in place whole.
+    """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     save_model(model, part)
@@ -104,7 +118,8 @@ def export(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
         "do_sample": True,
         "temperature": 1.0,
     }
-    (part / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n", encoding="utf-8")
+    for name, fields in (("generation_config", generation), ("caesura", facts)):
+        (part / f"{name}.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
 

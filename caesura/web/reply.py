@@ -19,7 +19,7 @@ from caesura.messages.content import (
     text_of,
     text_turn,
 )
-from caesura.messages.events import BlockStart, Event, MessageDelta, MessageStart, ThinkingDelta
+from caesura.messages.events import Event, MessageDelta, MessageStart, ThinkingDelta
 from caesura.messages.fold import MessageFold
 from caesura.messages.response import StopReason, Usage
 
@@ -34,7 +34,7 @@ class Reply:
     blocks: its content so far; the last one may still grow.
     thinking_tokens: the sum over the deltas while it runs, the server's exact count at the end.
     usage: input counts from the start, output counts at the end; None before the start.
-    elapsed_s: from the opening of the first block to the latest event.
+    elapsed_s: from the start of the reply to the latest event, the reading of the prompt included.
     outcome: whether it still runs, and if not, how it ended.
     stop_reason: the server's word for why it ended.
     error: in plain words, what went wrong; set exactly when the outcome is "failed".
@@ -61,7 +61,7 @@ class Reply:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Output tokens over the time since the first block opened; None until both are known."""
+        """Output tokens over the whole time; None until both are known."""
         if self.usage is None or not self.usage.output_tokens or not self.elapsed_s:
             return None
         return self.usage.output_tokens / self.elapsed_s
@@ -95,7 +95,7 @@ class ReplyReader:
         self._streamed_thinking_tokens = 0
         self._usage: Usage | None = None
         self._stop_reason: StopReason | None = None
-        self._first_s: float | None = None
+        self._start_s: float | None = None
         self._latest_s = 0.0
 
     def take(self, event: Event, now_s: float) -> None:
@@ -104,9 +104,7 @@ class ReplyReader:
         self._latest_s = now_s
         match event:
             case MessageStart():
-                self._usage = event.usage
-            case BlockStart() if self._first_s is None:
-                self._first_s = now_s
+                self._usage, self._start_s = event.usage, now_s
             case ThinkingDelta():
                 self._streamed_thinking_tokens += event.num_tokens
             case MessageDelta():
@@ -127,7 +125,7 @@ class ReplyReader:
             blocks=self._fold.content,
             thinking_tokens=exact or self._streamed_thinking_tokens,
             usage=self._usage,
-            elapsed_s=0.0 if self._first_s is None else self._latest_s - self._first_s,
+            elapsed_s=0.0 if self._start_s is None else self._latest_s - self._start_s,
             outcome=outcome,
             stop_reason=self._stop_reason,
             error=error,

@@ -10,15 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import torch
 from typer.testing import CliRunner, Result
 
 from caesura.cli.main import app
 from caesura.cli.serve import Address, bind, parse_keys, parse_models
 from caesura.messages.errors import CaesuraError
-from caesura.model import ModelConfig, Transformer
-from caesura.model.folder import save_model
-from caesura.tokens import Tokenizer
 
 
 def serve(*arguments: str) -> Result:
@@ -89,39 +85,13 @@ def test_the_page_reaches_the_server_wherever_it_listens(host: str, url: str) ->
     assert Address(host=host, port=80).url == url
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tokenizer = Tokenizer.train(["the sum of two numbers is a number, and so on. " * 20], vocab_size=300)
-    config = ModelConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        num_layers=1,
-        num_heads=2,
-        num_kv_heads=1,
-        head_dim=16,
-        intermediate_size=48,
-        max_positions=512,
-    )
-    model = Transformer(config)
-    model.initialise(torch.Generator().manual_seed(7))
-    save_model(model, folder)
-    tokenizer.save(folder)
-    return folder
-
-
-def test_it_serves_the_api_and_the_page_until_it_is_interrupted(folder: Path, tmp_path: Path) -> None:
+def test_it_serves_the_api_and_the_page_until_it_is_interrupted(tiny_folder: Path, tmp_path: Path) -> None:
     program = [sys.executable, "-c", "from caesura.cli.main import app; app()"]
-    command = [*program, "serve", "--port", "0", "--threads", "1", "--model", f"tiny={folder}"]
+    command = [*program, "serve", "--port", "0", "--threads", "1", "--model", f"tiny={tiny_folder}"]
     environment = {**os.environ, "CAESURA_STATE": str(tmp_path / "state"), "CAESURA_API_KEY": ""}
     output = tmp_path / "output"
     with output.open("w") as sink:
-        process = subprocess.Popen(
-            [*command, "--model", f"tiny={folder}", "--threads", "1"],
-            stdout=sink,
-            stderr=sink,
-            env=environment,
-        )
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
         try:
             url = _announced_url(output, process)
             assert f"export ANTHROPIC_BASE_URL={url}" in output.read_text()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from caesura.engine import EFFORT_BUDGETS, EngineConfig, LoadedModel, LocalClient
+from caesura.messages.client import Client
 from caesura.messages.content import Conversation, conversation
 from caesura.messages.errors import InvalidRequestError, NotFoundError
 from caesura.messages.events import (
@@ -145,6 +146,11 @@ async def test_closing_the_iterator_cancels_the_sequence(client: LocalClient) ->
         await asyncio.sleep(0.001)
     assert stats().num_free_pages == 10
     assert stats().num_output_tokens < 280
+
+
+async def test_it_is_a_client(client: LocalClient) -> None:
+    seam: Client = client
+    assert len(await seam.models()) == 1
 
 
 async def test_the_listed_window_is_what_the_pool_can_hold(client: LocalClient) -> None:

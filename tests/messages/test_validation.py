@@ -19,6 +19,7 @@ from caesura.messages.validation import (
     parse_request,
     version_of,
 )
+from caesura.messages.wire_in import WireRequest
 
 NEWEST = Dialect(version="2026-10-21")
 STRICT = Dialect(is_strict=True)
@@ -501,9 +502,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = st.sampled_from(
-    ["model", "messages", "max_tokens", "system", "thinking", "tools", "tool_choice", "stop_sequences", "temperature", "top_p", "top_k", "seed", "stream", "metadata", "output_config", "cache_control", "container", "mcp_servers", "service_tier", "other"]
-)
+FIELDS = st.sampled_from([*WireRequest.model_fields, "other"])
 BLOCK_FIELDS = st.sampled_from(
     ["type", "text", "thinking", "signature", "data", "cache_control", "role", "content"]
 )

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
+import caesura.server
 from caesura.messages.errors import OverloadedError
 from caesura.messages.event_source import EventSourceReader
 from caesura.messages.events import Event
@@ -328,6 +329,10 @@ async def test_no_json_is_a_500(in_process: Connect, body: Any) -> None:
 async def test_no_bytes_are_a_500(in_process: Connect, body: bytes) -> None:
     response = await in_process(create_app(ScriptedClient())).post("/v1/messages", content=body)
     assert response.status_code == 400
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(caesura.server.__all__) == ["ServerConfig", "create_app"]
 
 
 def test_neither_messages_nor_server_imports_torch() -> None:

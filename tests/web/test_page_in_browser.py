@@ -36,6 +36,8 @@ CHROMIUM_FLAGS = (
 )
 DESK = (1280, 900)
 PHONE = (390, 844)
+# How long a block takes to open, so that screenshots show what was waited for.
+UNFOLDING_MS = 500
 THOUGHT = "Start with 7.\n7 * 3 = 21\n21 + 8 = 29\n29 - 5 = 24\n" * 2
 SLOW = ScriptedReply(thinking=THOUGHT, text="The answer is **24**. It is *not* 3*4*5.", delay_s=0.04)
 
@@ -107,18 +109,20 @@ def test_a_question_is_thought_about_and_answered(
         title = chat.get_by_text(re.compile(r"thinking: \d+ of 256 tokens"))
         expect(title).to_be_visible()
         expect(chat.get_by_text("7 * 3 = 21").first).to_be_visible()
+        page.wait_for_timeout(UNFOLDING_MS)
         page.screenshot(path=screenshots / f"{name}-2-thinking.png")
 
         expect(chat.locator("strong")).to_have_text("24")
         expect(
-            chat.get_by_text(re.compile(r"tokens in · 34 thinking · 7 answer · \d+ tokens/s"))
+            chat.get_by_text(re.compile(r"tokens in · 36 thinking · 8 answer · \d+ tokens/s"))
         ).to_be_visible()
-        expect(chat.get_by_text("thinking: 34 of 256 tokens")).to_be_visible()
+        expect(chat.get_by_text("thinking: 36 of 256 tokens")).to_be_visible()
         expect(chat.get_by_text("7 * 3 = 21")).to_have_count(0)
         page.screenshot(path=screenshots / f"{name}-3-answer.png")
 
         title.click()
         expect(chat.get_by_text("7 * 3 = 21").first).to_be_visible()
+        page.wait_for_timeout(UNFOLDING_MS)
         page.screenshot(path=screenshots / f"{name}-4-unfolded.png")
         page.get_by_role("button", name="Settings").click()
         expect(page.get_by_label("System prompt")).to_be_visible()

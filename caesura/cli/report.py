@@ -1,0 +1,41 @@
+"""`caesura report`: the model card, from results alone.
+
+Enters: the folders that `caesura eval` wrote, and the last line of `make bench`. Leaves: a Markdown page
+and its two plots. Read next: `caesura/evals/model_card.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from caesura.cli.screen import configure_logging, fail, stderr
+from caesura.messages.errors import CaesuraError
+
+_RESULTS = typer.Argument(help="The folder that `caesura eval all` wrote.")
+_OUT = typer.Option(help="The page to write; its plots go beside it.")
+_CONTROL = typer.Option(help="The results of the control that was trained to answer at once.")
+_BENCH = typer.Option(help="A file with the output of `make bench`, or its last line.")
+
+
+def report(
+    results: Annotated[Path, _RESULTS] = Path("runs/evals/nano"),
+    out: Annotated[Path, _OUT] = Path("docs/models/nano.md"),
+    control: Annotated[Path | None, _CONTROL] = None,
+    bench: Annotated[Path | None, _BENCH] = None,
+) -> None:
+    """Write the model card from measured results.
+
+    Example: caesura report runs/evals/nano --control runs/evals/nano-fast --bench runs/bench.json
+    """
+    configure_logging(is_verbose=False)
+    # Plotting and its imports take a second that `--help` should not wait for.
+    from caesura.cli.card_files import write_card
+
+    try:
+        write_card(results, out, control=control, bench=bench)
+    except CaesuraError as error:
+        fail(str(error))
+    stderr.print(f"[dim]wrote {out}[/]")

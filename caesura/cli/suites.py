@@ -1,0 +1,301 @@
+"""The suites of `caesura eval`: each measures something, writes its results, and says them in a few rows.
+
+Enters: an `Evaluation`. Leaves: files in its folder. This file imports torch and inspect-ai; `evaluate.py`
+imports it only once it is needed. Read next: `caesura/evals/runs.py` and `caesura/train/scoring.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import httpx
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from caesura.cli.evaluation import Evaluation, folder_digest, versions
+from caesura.cli.local import local_client
+from caesura.cli.screen import stderr, stdout
+from caesura.evals.attempts import Attempt, Condition, Posed, at_budget, pose, prompts_digest
+from caesura.evals.plots import plot_accuracy, plot_families
+from caesura.evals.reasoning import max_tokens
+from caesura.evals.results import (
+    LanguageResults,
+    ObedienceResults,
+    PaddingResults,
+    Provenance,
+    ReasoningResults,
+    obedience_conditions,
+    obedience_results,
+    padding_results,
+    reasoning_results,
+)
+from caesura.evals.results_files import read_if_there, write_attempts, write_results
+from caesura.evals.runs import RunConfig, run
+from caesura.evals.statistics import Estimate, Outcome, macro_average
+from caesura.evals.training_facts import training_facts
+from caesura.messages.client import Client
+from caesura.messages.content import conversation
+from caesura.messages.errors import CaesuraError, DataError, ModelFolderError
+from caesura.messages.remote import RemoteClient
+from caesura.messages.request import MessagesRequest
+from caesura.model import load_model, read_config
+from caesura.model.folder import FolderError
+from caesura.recipes.text import held_out_documents
+from caesura.tokens import CLOSING_TEXT, Tokenizer, TokenizerError
+from caesura.train.scoring import MinimalPair, compression, minimal_pairs, prefers_good
+from caesura.train.sets import read_rows
+
+# Budgets that no training row was cut at on purpose, beside the smallest and the largest one.
+OBEDIENCE_BUDGETS = (1, 7, 32, 200, 1024)
+BLIMP_FILE = "blimp/blimp.jsonl.zst"
+LANGUAGE_WINDOW = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """An evaluation and who answers it.
+
+    closing_tokens: how many tokens the closing text takes. trained_tokens: see `ModelInfo`.
+    """
+
+    evaluation: Evaluation
+    client: Client
+    closing_tokens: int
+    trained_tokens: int
+
+
+class _Asked(NamedTuple):
+    """What of the provenance is known only once the questions are."""
+
+    digest: str
+    seeds: tuple[int, ...]
+    max_tokens: dict[str, int]
+    trained_tokens: int
+
+
+def run_suites(evaluation: Evaluation) -> None:
+    """Run the suites in order and print a table of each."""
+    if evaluation.run_folder is not None:
+        write_results(evaluation.out / "training.json", training_facts(evaluation.run_folder))
+    asking = [suite for suite in evaluation.suites if suite in ASKING]
+    if asking:
+        with _session(evaluation) as session:
+            for suite in asking:
+                stdout.print(ASKING[suite](session))
+    if "language" in evaluation.suites:
+        stdout.print(run_language(evaluation))
+
+
+def run_reasoning(session: Session) -> Table:
+    """Accuracy over budgets."""
+    evaluation = session.evaluation
+    problems = pose(evaluation.seeds, evaluation.num_problems)
+    conditions = [at_budget(budget) for budget in evaluation.budgets]
+    attempts, provenance = _measure(session, "reasoning", problems, conditions)
+    results = reasoning_results(attempts, provenance)
+    write_results(evaluation.out / "reasoning.json", results)
+    padding = read_if_there(evaluation.out / "padding.json", PaddingResults)
+    plot_accuracy(evaluation.out / "accuracy.png", results, padding=padding)
+    plot_families(evaluation.out / "families.png", results)
+    return _reasoning_table(results)
+
+
+def run_padding(session: Session) -> Table:
+    """Filler in the place of thinking. Raises CaesuraError for a model behind a URL."""
+    evaluation = session.evaluation
+    if evaluation.base_url:
+        # A server shows the model only thoughts that it signed itself, and it never wrote this one.
+        raise CaesuraError("padding needs the model in this process; give a folder and no --base-url")
+    problems = pose(evaluation.seeds, evaluation.num_problems)
+    filler = [Condition("padding", budget) for budget in evaluation.budgets if budget]
+    attempts, provenance = _measure(session, "padding", problems, [at_budget(0), *filler])
+    results = padding_results(attempts, provenance)
+    write_results(evaluation.out / "padding.json", results)
+    reasoning = read_if_there(evaluation.out / "reasoning.json", ReasoningResults)
+    if reasoning is not None:
+        plot_accuracy(evaluation.out / "accuracy.png", reasoning, padding=results)
+    rows = [(f"{budget} filler tokens", each) for budget, each in results.accuracy.items()]
+    return _table("padding", [*rows, ("gain from filler", results.gain)])
+
+
+def run_obedience(session: Session) -> Table:
+    """Modes and budgets, on the problems of the first seed."""
+    evaluation = session.evaluation
+    problems = pose(evaluation.seeds[:1], evaluation.num_problems)
+    attempts, provenance = _measure(session, "obedience", problems, obedience_conditions(OBEDIENCE_BUDGETS))
+    results = obedience_results(attempts, provenance, closing_tokens=session.closing_tokens)
+    write_results(evaluation.out / "obedience.json", results)
+    return _obedience_table(results)
+
+
+ASKING: dict[str, Callable[[Session], Table]] = {
+    "padding": run_padding,
+    "reasoning": run_reasoning,
+    "obedience": run_obedience,
+}
+
+
+def run_language(evaluation: Evaluation) -> Table:
+    """Minimal pairs and bits per byte, from the model's own probabilities."""
+    if evaluation.folder is None:
+        raise CaesuraError("the language suite needs the model in this process; give a folder, no --base-url")
+    started = time.monotonic()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        model = load_model(evaluation.folder, device=device)
+        tokenizer = Tokenizer.load(evaluation.folder)
+    except (FolderError, TokenizerError) as error:
+        raise ModelFolderError(str(error)) from error
+    if not (evaluation.data / BLIMP_FILE).is_file():
+        raise DataError(f"there is no {evaluation.data / BLIMP_FILE}; set --data or CAESURA_DATA")
+    pairs = minimal_pairs(read_rows(evaluation.data / BLIMP_FILE))
+    texts = list(held_out_documents(evaluation.data))
+    with _progress("minimal pairs", 2 * len(pairs)) as advance:
+        preferred = prefers_good(model, tokenizer, pairs, on_progress=advance)
+    with _progress("held-out text", len(texts)) as advance:
+        size = compression(model, tokenizer, texts, max_tokens=LANGUAGE_WINDOW, on_progress=advance)
+    asked = "\n".join([*(f"{pair.good}\0{pair.bad}" for pair in pairs), *texts])
+    digest = hashlib.sha256(asked.encode()).hexdigest()
+    results = LanguageResults(
+        provenance=_provenance(evaluation, "language", _Asked(digest, (), {}, 0), started),
+        blimp=_pair_accuracy(zip(pairs, preferred, strict=True)),
+        blimp_fields={
+            field: _pair_accuracy(
+                (pair, is_good) for pair, is_good in zip(pairs, preferred, strict=True) if pair.field == field
+            )
+            for field in sorted({pair.field for pair in pairs})
+        },
+        num_pairs=len(pairs),
+        bits_per_byte=size.bits_per_byte,
+        num_bytes=size.num_bytes,
+        num_documents=size.num_documents,
+        window=LANGUAGE_WINDOW,
+    )
+    write_results(evaluation.out / "language.json", results)
+    table = _table("language", [("BLiMP", results.blimp), *results.blimp_fields.items()])
+    table.add_row("bits per byte", f"{results.bits_per_byte:.3f}", "", f"{results.num_documents:,}")
+    return table
+
+
+@contextmanager
+def _session(evaluation: Evaluation) -> Generator[Session]:
+    if evaluation.folder is None:
+        yield _open_session(evaluation, _remote(evaluation))
+        return
+    stderr.print(f"[dim]loading {evaluation.folder} ...[/]")
+    folders = {evaluation.model: evaluation.folder}
+    with local_client(folders, num_threads=evaluation.num_threads, dtype=evaluation.dtype) as client:
+        yield _open_session(evaluation, client)
+
+
+def _remote(evaluation: Evaluation) -> RemoteClient:
+    # Each suite runs in an event loop of its own, and a kept connection would outlive its loop.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    http_client = httpx.AsyncClient(timeout=httpx.Timeout(600.0, connect=5.0), limits=limits, trust_env=False)
+    return RemoteClient(evaluation.base_url or "", evaluation.api_key, http_client=http_client)
+
+
+def _open_session(evaluation: Evaluation, client: Client) -> Session:
+    async def look() -> tuple[int, int]:
+        closing, one = [await client.count_tokens(_only(evaluation, text)) for text in (CLOSING_TEXT, "a")]
+        trained = {info.id: info.trained_tokens for info in await client.models()}
+        return closing - one + 1, trained.get(evaluation.model, 0)
+
+    closing_tokens, trained_tokens = asyncio.run(look())
+    return Session(
+        evaluation=evaluation, client=client, closing_tokens=closing_tokens, trained_tokens=trained_tokens
+    )
+
+
+def _only(evaluation: Evaluation, text: str) -> MessagesRequest:
+    return MessagesRequest(model=evaluation.model, conversation=conversation(("user", text)), max_tokens=1)
+
+
+def _measure(
+    session: Session, suite: str, problems: Sequence[Posed], conditions: Sequence[Condition]
+) -> tuple[list[Attempt], Provenance]:
+    """Run, and write every attempt down."""
+    evaluation = session.evaluation
+    started = time.monotonic()
+    config = RunConfig(
+        model=evaluation.model,
+        log_folder=evaluation.out / "logs",
+        max_connections=evaluation.max_connections,
+        closing_text=CLOSING_TEXT,
+    )
+    with _progress(suite, len(problems) * len(conditions)) as advance:
+        attempts = run(session.client, problems, conditions, config, lambda: advance(1))
+    write_attempts(evaluation.out / f"{suite}.attempts.jsonl", attempts)
+    asked = _Asked(
+        digest=prompts_digest(problems),
+        seeds=tuple(dict.fromkeys(posed.seed for posed in problems)),
+        max_tokens={condition.label: max_tokens(condition) for condition in conditions},
+        trained_tokens=session.trained_tokens,
+    )
+    return attempts, _provenance(evaluation, suite, asked, started)
+
+
+def _provenance(evaluation: Evaluation, suite: str, asked: _Asked, started: float) -> Provenance:
+    folder = evaluation.folder
+    return Provenance(
+        command=evaluation.command(suite),
+        model=evaluation.model,
+        model_digest=folder_digest(folder) if folder else "",
+        num_parameters=read_config(folder).num_parameters if folder else 0,
+        trained_tokens=asked.trained_tokens,
+        seeds=asked.seeds,
+        num_problems=evaluation.num_problems,
+        prompts_digest=asked.digest,
+        temperature=0.0,
+        max_tokens=asked.max_tokens,
+        versions=dict(versions()),
+        wall_s=round(time.monotonic() - started, 1),
+    )
+
+
+def _pair_accuracy(graded: Iterable[tuple[MinimalPair, bool]]) -> Estimate:
+    """The mean over paradigms."""
+    return macro_average(
+        Outcome(pair.paradigm, str(number), float(is_good)) for number, (pair, is_good) in enumerate(graded)
+    )
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Generator[Callable[[int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def _table(title: str, rows: Iterable[tuple[str, Estimate]]) -> Table:
+    table = Table(title, "mean", "95 % interval", "n")
+    for name, estimate in rows:
+        interval = f"{estimate.low:.1%} to {estimate.high:.1%}"
+        table.add_row(name, f"{estimate.mean:.1%}", interval, f"{estimate.n:,}")
+    return table
+
+
+def _reasoning_table(results: ReasoningResults) -> Table:
+    rows = [(f"all families, budget {budget:,}", each) for budget, each in results.accuracy.items()]
+    largest = max(results.accuracy)
+    families = [(f"{each.title}, {largest:,}", each.accuracy[largest]) for each in results.families.values()]
+    return _table("reasoning", [*rows, ("gain", results.gain), *families])
+
+
+def _obedience_table(results: ObedienceResults) -> Table:
+    rows = [
+        ("answers at once when told to", results.disabled),
+        ("thinks, closes, answers when told to", results.enabled),
+        ("budget kept", results.budget_kept),
+        ("thinking tokens counted exactly", results.count_exact),
+        ("adaptive: thinks where it needs to", results.chose_rightly),
+    ]
+    return _table("obedience", rows)

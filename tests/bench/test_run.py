@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.measure import Figure, interleaved
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_ratio_is_taken_repeat_by_repeat() -> None:
+    figure = Figure(name="n", unit="u", ours=[2.0, 9.0, 4.0], peer="p", peers=[1.0, 3.0, 4.0])
+    body = figure.as_json()
+    assert (body["ratio"], body["ratio_range"]) == (2.0, [1.0, 3.0])
+
+
+def test_a_figure_without_a_peer_has_no_ratio() -> None:
+    assert "ratio" not in Figure(name="n", unit="u", ours=[1.0]).as_json()
+
+
+def test_contenders_take_turns_and_the_first_round_does_not_count() -> None:
+    calls: list[str] = []
+
+    def contender(name: str) -> float:
+        calls.append(name)
+        return float(len(calls))
+
+    assert interleaved(2, lambda: contender("a"), lambda: contender("b")) == [[3.0, 5.0], [4.0, 6.0]]
+    assert calls == ["a", "b"] * 3
+
+
+@pytest.mark.slow
+def test_a_smoke_run_of_every_part_ends_in_one_json_line() -> None:
+    command = [sys.executable, "-m", "bench.run", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert [part["part"] for part in report["parts"]] == ["decode", "server", "training"]
+    assert all(part["figures"] for part in report["parts"])

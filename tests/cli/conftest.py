@@ -1,0 +1,33 @@
+"""A model folder small enough to load in every test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from caesura.model import ModelConfig, Transformer
+from caesura.model.folder import save_model
+from caesura.tokens import Tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = Tokenizer.train(["the sum of two numbers is a number, and so on. " * 20], vocab_size=300)
+    config = ModelConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_layers=1,
+        num_heads=2,
+        num_kv_heads=1,
+        head_dim=16,
+        intermediate_size=48,
+        max_positions=512,
+    )
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(7))
+    save_model(model, folder)
+    tokenizer.save(folder, max_positions=config.max_positions)
+    return folder

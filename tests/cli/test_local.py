@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from caesura.cli.bundled import bundled_folder
+from caesura.cli.chat import TerminalChat
+from caesura.cli.connect import Connection
+from caesura.cli.local import local_client
+from caesura.messages.content import thinking_of
+from caesura.messages.errors import ModelFolderError
+from caesura.web.ask import Settings
+
+
+def test_a_model_in_this_process_answers_several_questions(tiny_folder: Path) -> None:
+    settings = Settings(mode="budget", budget_tokens=8, answer_tokens=8)
+    with local_client({"tiny": tiny_folder}, num_threads=1) as client, asyncio.Runner() as runner:
+        chat = TerminalChat(runner, Connection(client=client, place="here"), "tiny", settings)
+        first, second = chat.ask("the sum"), chat.ask("of two numbers")
+    assert (first.outcome, second.outcome) == ("done", "done")
+    assert thinking_of(first.blocks)
+    assert first.usage is not None
+    assert second.usage is not None
+    assert second.usage.prompt_tokens > first.usage.prompt_tokens
+
+
+def test_a_folder_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ModelFolderError, match="model `mine` cannot be loaded"),
+        local_client({"mine": tmp_path}),
+    ):
+        pass
+
+
+def test_the_bundled_model_lies_in_the_package() -> None:
+    assert bundled_folder().parts[-3:] == ("caesura", "bundled", "nano")
