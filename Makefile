@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup serve chat test check format bench train eval report clean
+.PHONY: help setup serve chat test check docs format bench train eval report clean
 
 # Any Python from 3.11 on; `make setup PYTHON=/path/to/python` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -16,7 +16,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --constraint constraints.txt \
 # What follows the verb: `make serve ARGS='--port 8001'`.
 ARGS ?=
 RECIPE ?= nano
-SUITE ?= nano
+SUITE ?= all
 
 # No library may look things up or report on us behind our back.
 include offline.env
@@ -51,6 +51,9 @@ check: $(READY) ## format, lint, types, arrows
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 
+docs: $(READY) ## write the generated parts of the pages anew
+	$(BIN)/python -m tests.generated_pages
+
 format: $(READY) ## format the code, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -61,7 +64,7 @@ bench: $(READY) ## speed beside that of transformers, in one run; ARGS=--quick f
 train: $(READY) ## run a recipe: make train RECIPE=nano ARGS='--set loop.num_steps=100'
 	$(BIN)/caesura train $(RECIPE) $(ARGS)
 
-eval: $(READY) ## run a suite: make eval SUITE=nano ARGS='--budgets 0,64'
+eval: $(READY) ## run a suite: make eval SUITE=reasoning ARGS='--budgets 0,64'
 	$(BIN)/caesura eval $(SUITE) $(ARGS)
 
 report: $(READY) ## measure nano and write docs/models/nano.md

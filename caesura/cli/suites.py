@@ -205,7 +205,11 @@ def _remote(evaluation: Evaluation) -> RemoteClient:
 def _open_session(evaluation: Evaluation, client: Client) -> Session:
     async def look() -> tuple[int, int]:
         closing, one = [await client.count_tokens(_only(evaluation, text)) for text in (CLOSING_TEXT, "a")]
-        trained = {info.id: info.trained_tokens for info in await client.models()}
+        # A folder that does not say how long its rows were claims its whole window: that is no claim.
+        offered = await client.models()
+        trained = {
+            each.id: each.trained_tokens for each in offered if each.trained_tokens < each.max_input_tokens
+        }
         return closing - one + 1, trained.get(evaluation.model, 0)
 
     closing_tokens, trained_tokens = asyncio.run(look())

@@ -44,11 +44,10 @@ def read_bench(path: Path) -> tuple[BenchFigure, ...]:
         raise DataError(f"{path} does not hold the last line of `make bench`: {error!r}") from error
 
 
-def find(figures: Sequence[BenchFigure], part: str, *words: str) -> BenchFigure | None:
-    """The first figure of a part whose name holds all the words."""
-    return next(
-        (each for each in figures if each.part == part and all(word in each.name for word in words)), None
-    )
+def lowest(figures: Sequence[BenchFigure], part: str, *words: str) -> BenchFigure | None:
+    """Of the figures of a part whose names hold all the words, the one with the lowest value."""
+    found = [each for each in figures if each.part == part and all(word in each.name for word in words)]
+    return min(found, key=lambda each: each.value, default=None)
 
 
 def _figure(part: str, fields: dict[str, Any]) -> BenchFigure:

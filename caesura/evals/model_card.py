@@ -22,6 +22,7 @@ from caesura.evals.statistics import Estimate
 from caesura.evals.training_facts import TrainingFacts
 
 _SHOWN_BUDGETS = (0, 64, 256, 1024)
+_CONTENT_COUNTS = "It is what is written there that helps, not its length."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +97,23 @@ def _what_it_is(evidence: Evidence) -> list[str]:
         f"A hybrid-reasoning model of {size}, trained from random weights by this repository. It answers at "
         "once, or thinks for as many tokens as the request allows and then answers.",
         "",
-        f"This page is written by `{evidence.report_command}` from the results of the commands that it names; "
-        "no figure in it was typed.",
+        f"This page is written by `{evidence.report_command}` from the results of the commands that it "
+        "names; no figure in it was typed.",
     ]
-    if facts.trained_tokens:
+    if trained := _trained_tokens(evidence):
         lines += [
             "",
-            f"Its accuracy is claimed up to the {facts.trained_tokens:,} tokens that it was trained on, prompt "
-            "and reply together, and no further; it accepts longer prompts.",
+            f"Its accuracy is claimed up to the {trained:,} tokens that it was trained on, prompt and reply "
+            "together, and no further; it accepts longer prompts.",
         ]
     return lines
+
+
+def _trained_tokens(evidence: Evidence) -> int:
+    """The longest row of the last stage, or what the model's folder says; 0 where neither is known."""
+    if evidence.training is not None and evidence.training.stages:
+        return evidence.training.stages[-1].row_tokens
+    return evidence.reasoning.provenance.trained_tokens
 
 
 def _accuracy(evidence: Evidence, image: str) -> list[str]:
@@ -119,13 +127,14 @@ def _accuracy(evidence: Evidence, image: str) -> list[str]:
         if padding:
             row.append(with_interval(padding.accuracy[budget]) if budget in padding.accuracy else "")
         rows.append(row)
+    num_problems = next(iter(reasoning.accuracy.values())).n
     return [
         "## Accuracy over thinking budgets",
         "",
         f"![accuracy over thinking budgets]({image})",
         "",
-        f"Mean over {len(reasoning.families)} families of problems that were never trained on, "
-        f"{next(iter(reasoning.accuracy.values())).n:,} a budget, with 95 % intervals.",
+        f"Mean over {len(reasoning.families)} families, {num_problems:,} problems a budget, drawn under seeds "
+        "that training never used, with 95 % intervals.",
         "",
         *table(header, rows),
         *command(reasoning.provenance),
@@ -174,18 +183,14 @@ def _controls(evidence: Evidence) -> list[str]:
         ]
     if padding is not None:
         largest = max(padding.accuracy)
+        verdict = "Part of the gain comes from length alone." if padding.gain.low > 0 else _CONTENT_COUNTS
         lines += [
             "",
             f"With {largest:,} tokens of filler (` .` again and again) in the place of a thought, accuracy "
-            f"changes by {points(padding.gain)} against answering at once; with as many tokens of thinking, by "
-            f"{points(reasoning.gain)}. It is what is written there that helps, not its length.",
+            f"changes by {points(padding.gain)} against answering at once; with a thought of up to "
+            f"{max(reasoning.accuracy):,} tokens, by {points(reasoning.gain)}. {verdict}",
             *command(padding.provenance),
         ]
-        if padding.gain.low > 0:
-            lines[-3] = lines[-3].replace(
-                "It is what is written there that helps, not its length.",
-                "Part of the gain comes from the length alone.",
-            )
     return lines if len(lines) > 1 else []
 
 
@@ -220,10 +225,10 @@ def _language(results: LanguageResults | None) -> list[str]:
     return [
         "## How well it knows English",
         "",
-        f"- BLiMP, developer part, {results.num_pairs:,} minimal pairs: {with_interval(results.blimp)}; guessing "
-        f"gives 50 %. By field: {fields}.",
+        f"- BLiMP, developer part, {results.num_pairs:,} minimal pairs: {with_interval(results.blimp)}; "
+        f"guessing gives 50 %. By field: {fields}.",
         f"- {results.bits_per_byte:.3f} bits per byte on {results.num_documents:,} pieces of prose "
-        f"({results.num_bytes:,} bytes) that no stage was trained on, read {results.window} tokens at a time.",
+        f"({results.num_bytes:,} bytes) that no stage was trained on, {results.window} tokens at a time.",
         *command(results.provenance),
     ]
 
@@ -258,9 +263,9 @@ def _training(evidence: Evidence) -> list[str]:
         "",
         *table(header, rows),
         "",
-        "Loss is in nats a learnt token, the mean of the last rows of metrics. The share of peak is useful FLOPs "
-        "over the machine's bfloat16 matrix product, measured as the run began; it and the rate are medians, "
-        "and suffer from whatever else the machine did meanwhile.",
+        "Loss is in nats a learnt token, the mean of the last rows of metrics. The share of peak is useful "
+        "FLOPs over the machine's bfloat16 matrix product, measured as the run began; it and the rate are "
+        "medians, and suffer from whatever else the machine did meanwhile.",
     ]
 
 
@@ -276,9 +281,10 @@ def _limits(evidence: Evidence) -> list[str]:
         "## Honest limits",
         "",
         "This model proves the machinery and these families of problems, nothing more. It knows no facts to "
-        "speak of, and outside of what it was trained on it is fluent at best. The problems come from the same "
-        "generators as its training data, under other seeds: the figures show that it learnt the procedures, "
-        "not that it would find them." + weakest,
+        "speak of, and outside of what it was trained on it is fluent at best. The problems come from the "
+        "same generators as its training data, under other seeds: the figures show that it learnt the "
+        "procedures, not that it would find them. The smallest families have so few different questions, "
+        "one-digit sums for instance, that training will have met some of them." + weakest,
         "",
         "Decoding is greedy, so an interval says how much other problems would move a figure, not how much "
         "sampling or another training run would.",
@@ -294,10 +300,10 @@ def _method(evidence: Evidence) -> list[str]:
         "## To measure it again",
         "",
         f"- Model `{facts.model}`, SHA-256 of its folder `{facts.model_digest or 'unknown'}`.",
-        f"- Seeds {seeds}, {facts.num_problems} problems of each family and seed, difficulties 1 to 5 in equal "
-        f"parts; SHA-256 over all questions and answers `{facts.prompts_digest}`.",
+        f"- Seeds {seeds}, {facts.num_problems} problems of each family and seed, difficulties 1 to 5 in "
+        f"turn; SHA-256 over all questions and answers `{facts.prompts_digest}`.",
         f"- Temperature {facts.temperature:g}; `max_tokens` by condition: {limits}.",
         f"- {versions}.",
-        "- Intervals are Wilson's, 95 %, over problems, families weighed equally; gains are paired by problem. "
-        "Non-decreasing means that no budget's mean lies below the interval of a smaller budget.",
+        "- Intervals are Wilson's, 95 %, over problems, families weighed equally; gains are paired by "
+        "problem. Non-decreasing means that no budget's mean lies below the interval of a smaller budget.",
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caesura.evals.bench_figures import BenchFigure, find
+from caesura.evals.bench_figures import BenchFigure, lowest
 from caesura.evals.model_card import Evidence, percent, points, with_interval
 from caesura.evals.results import ObedienceResults, Provenance, ReasoningResults
 
@@ -150,7 +150,7 @@ def language_targets(evidence: Evidence) -> list[Target]:
 
 def speed_targets(figures: Sequence[BenchFigure]) -> list[Target]:
     """What the benchmarks say."""
-    utilisation = find(figures, "training", "peak")
+    utilisation = lowest(figures, "training", "peak")
     targets = [
         Target(
             measure="training, share of the machine's measured bfloat16 matmul peak",
@@ -163,10 +163,10 @@ def speed_targets(figures: Sequence[BenchFigure]) -> list[Target]:
         )
     ]
     for streams, word in ((1, "1 stream "), (8, "8 streams ")):
-        found = find(figures, "server", word)
+        found = lowest(figures, "server", word)
         measure = f"tokens/s through HTTP over the engine alone, {word.strip()}"
         targets.append(_ratio(measure, found, MIN_SERVER_RATIO))
-        found = find(figures, "decode", "decode", word)
+        found = lowest(figures, "decode", "decode", word)
         measure = f"decode over transformers' `generate`, {word.strip()}"
         targets.append(_ratio(measure, found, MIN_DECODE_RATIO[streams]))
     return targets

@@ -25,7 +25,8 @@ from caesura.train.packing import PackingConfig
 from caesura.train.recipe import Recipe
 from caesura.train.stage import Stage
 
-_ROW_TOKENS = (256, 512)
+_TEXT_ROW = 256
+_CHAT_ROWS = (128, 256, 512)
 
 
 def tokenizer_texts(data: Path) -> Iterator[str]:
@@ -38,9 +39,9 @@ def tokenizer_texts(data: Path) -> Iterator[str]:
 
 
 def text_documents(chat_format: CaesuraFormat, data: Path, *, max_chars: int) -> Iterable[Encoded]:
-    """Prose in pieces that fit the shortest row."""
+    """Prose in pieces that fit a row."""
     texts = pretraining_documents(data, seed=0, max_chars=max_chars)
-    return encode_documents(chat_format.tokenizer, texts, max_tokens=_ROW_TOKENS[0])
+    return encode_documents(chat_format.tokenizer, texts, max_tokens=_TEXT_ROW)
 
 
 def conversation_documents(
@@ -49,7 +50,7 @@ def conversation_documents(
     """Chat and reasoning rows; the few chat rows that are longer than the longest row are left out."""
     rows: Iterable[Row] = chain(chat_rows(data, seed, num_chat), reasoning_rows(seed, num_reasoning, mix))
     encoded = (encode_row(chat_format, row) for row in rows)
-    return (each for each in encoded if len(each.ids) <= _ROW_TOKENS[-1] + 1)
+    return (each for each in encoded if len(each.ids) <= _CHAT_ROWS[-1] + 1)
 
 
 def recipe() -> Recipe:
@@ -69,20 +70,35 @@ def pretrain() -> Stage:
         name="nano-pretrain",
         model=PRESETS["nano"],
         documents=partial(text_documents, max_chars=34_000_000),
-        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROW_TOKENS[:1]),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=(_TEXT_ROW,)),
         loop=LoopConfig(num_steps=700, optimiser=OptimiserConfig(learning_rate=3e-3, decay_fraction=0.2)),
     )
 
 
 def sft() -> Stage:
     """Conversations: chat, and every family of problems in both modes."""
+    mix = ReasoningMix(
+        weights={
+            "addition": 0.5,
+            "letters": 0.8,
+            "graph": 1.2,
+            "lists": 1.2,
+            "multiplication": 1.3,
+            "sorting": 1.2,
+            "units": 1.3,
+            "word_problems": 1.2,
+        }
+    )
     return Stage(
         name="nano-sft",
         display_name="Caesura nano",
         start_from="nano-pretrain",
-        documents=partial(
-            conversation_documents, seed=2, num_chat=40_000, num_reasoning=260_000, mix=ReasoningMix()
+        documents=partial(conversation_documents, seed=2, num_chat=40_000, num_reasoning=260_000, mix=mix),
+        packing=PackingConfig(batch_tokens=4096, row_tokens=_CHAT_ROWS, seed=2),
+        loop=LoopConfig(
+            num_steps=6500,
+            optimiser=OptimiserConfig(
+                learning_rate=2.5e-3, embedding_learning_rate=2.5e-3, decay_fraction=0.35
+            ),
         ),
-        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROW_TOKENS, seed=2),
-        loop=LoopConfig(num_steps=4000, optimiser=OptimiserConfig(learning_rate=3e-3, decay_fraction=0.4)),
     )

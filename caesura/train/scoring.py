@@ -149,7 +149,7 @@ def minimal_pairs(rows: Iterable[Mapping[str, Any]]) -> list[MinimalPair]:
             good, bad, paradigm, field = (str(row[name]) for name in ("good", "bad", "uid", "field"))
         except KeyError as error:
             raise DataError(f"minimal pair {number} lacks the field {error}") from error
-        pairs.append(MinimalPair(good=good, bad=bad, paradigm=paradigm, field=field))
+        pairs.append(MinimalPair(good=good, bad=bad, paradigm=paradigm, field=field.replace("_", "/")))
     return pairs
 
 
