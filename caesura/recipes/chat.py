@@ -1,8 +1,8 @@
 """Conversations for fine-tuning: many kinds of small exchanges, mixed by one table of weights.
 
-Enters: the data folder and a seed. Leaves: `ChatRow` values, deterministic. Each kind lives where
+Enters: the data folder and a seed. Leaves: `Row` values, deterministic. Each kind lives where
 its words live: `small_talk.py`, `storytelling.py`, `knowledge.py`, `refusals.py`, `instructions.py`.
-Read next: `rows.py` for what a row says; `text.py` for the stage before.
+Read next: `caesura/train/data.py` for what a row says; `text.py` for the stage before.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from caesura.messages.content import Block, Conversation, TextBlock, ThinkingBlo
 from caesura.recipes.instructions import instructions
 from caesura.recipes.knowledge import countries, definitions, unknown
 from caesura.recipes.refusals import look_alikes, refusals
-from caesura.recipes.rows import ChatRow, Mode
 from caesura.recipes.small_talk import capability, chatter, greetings, identity, jokes, persona
 from caesura.recipes.storytelling import stories
 from caesura.recipes.wording import Exchange, Kind
 from caesura.tokens.markers import MARKERS
+from caesura.train.data import Mode, Row
 
 MAX_REPLY_CHARS = 600
 
@@ -61,7 +61,7 @@ INSTRUCTIONS_WEIGHT = 8.0
 _STYLED_KINDS = ("greetings", "identity", "small_talk", "definitions", "countries")
 
 
-def chat_rows(folder: Path, seed: int, num_rows: int) -> Iterator[ChatRow]:
+def chat_rows(folder: Path, seed: int, num_rows: int) -> Iterator[Row]:
     """`num_rows` conversations; the same folder and seed give the same rows, whatever their number."""
     kinds = {name: weighted.load(folder) for name, weighted in KINDS.items()}
     styled = instructions(folder, [kinds[name] for name in _STYLED_KINDS])
@@ -99,7 +99,7 @@ def _is_usable(exchange: Exchange) -> bool:
     return all(text.strip() for text in texts) and max(map(len, replies)) <= MAX_REPLY_CHARS and not is_marked
 
 
-def _row(rng: random.Random, exchange: Exchange) -> ChatRow:
+def _row(rng: random.Random, exchange: Exchange) -> Row:
     """The exchange in a mode, its last question sometimes split into two blocks."""
     mode = rng.choices(_MODES, _MODE_WEIGHTS)[0]
     turns = [text_turn(role, text) for role, text in exchange.turns]
@@ -109,7 +109,7 @@ def _row(rng: random.Random, exchange: Exchange) -> ChatRow:
     reply: tuple[Block, ...] = turns[-1].content
     if mode == "think":
         reply = (ThinkingBlock(thinking=exchange.thought), *reply)
-    return ChatRow(
+    return Row(
         conversation=Conversation(
             turns=(*turns[:-1], Turn(role="assistant", content=reply)),
             system=(TextBlock(text=exchange.system),) if exchange.system else (),

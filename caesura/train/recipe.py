@@ -77,7 +77,7 @@ def _value(text: str) -> Any:
 
 def _replaced(node: Any, keys: list[str], path: str, value: Any) -> Any:
     """A copy of a dataclass with one field, however deep, set."""
-    names = [field.name for field in dataclasses.fields(node)] if dataclasses.is_dataclass(node) else []
+    names: list[str] = list(getattr(type(node), "__dataclass_fields__", ()))
     if keys[0] not in names:
         raise ValueError(f"{path}: no field {keys[0]!r}; there are {', '.join(names) or 'none'}")
     old = getattr(node, keys[0])

@@ -15,15 +15,15 @@ from caesura.recipes.instructions import instructions
 from caesura.recipes.knowledge import known_words
 from caesura.recipes.phrases import CAPABILITY, GREETINGS, IDENTITY, JOKES, SMALL_TALK, Intent
 from caesura.recipes.refusals import is_for_training, look_alikes, refusals
-from caesura.recipes.rows import ChatRow
 from caesura.recipes.small_talk import chatter, identity, persona
 from caesura.recipes.wording import Kind, casual
 from caesura.tokens.markers import MARKERS
+from caesura.train.data import Row
 from caesura.train.sets import SETS
 
 
 @pytest.fixture
-def rows(data_folder: Path) -> list[ChatRow]:
+def rows(data_folder: Path) -> list[Row]:
     return list(chat_rows(data_folder, 1, 1_500))
 
 
@@ -44,14 +44,14 @@ def test_another_seed_gives_other_rows(data_folder: Path) -> None:
     assert list(chat_rows(data_folder, 3, 50)) != list(chat_rows(data_folder, 4, 50))
 
 
-def test_roles_alternate_and_the_assistant_has_the_last_word(rows: list[ChatRow]) -> None:
+def test_roles_alternate_and_the_assistant_has_the_last_word(rows: list[Row]) -> None:
     for row in rows:
         spoken = [turn.role for turn in row.conversation.turns if turn.role != "system"]
         assert spoken == ["user", "assistant"] * (len(spoken) // 2)
         assert row.conversation.is_prefilled
 
 
-def test_a_system_turn_stands_between_a_question_and_its_reply(rows: list[ChatRow]) -> None:
+def test_a_system_turn_stands_between_a_question_and_its_reply(rows: list[Row]) -> None:
     roles = [[turn.role for turn in row.conversation.turns] for row in rows]
     placed = [
         (turns[i - 1], turns[i + 1]) for turns in roles for i, role in enumerate(turns) if role == "system"
@@ -60,14 +60,14 @@ def test_a_system_turn_stands_between_a_question_and_its_reply(rows: list[ChatRo
     assert set(placed) == {("user", "assistant")}
 
 
-def test_the_modes_have_their_shares(rows: list[ChatRow]) -> None:
+def test_the_modes_have_their_shares(rows: list[Row]) -> None:
     shares = Counter(row.mode for row in rows)
     assert 0.65 < shares["adaptive"] / len(rows) < 0.75
     assert 0.12 < shares["fast"] / len(rows) < 0.18
     assert 0.12 < shares["think"] / len(rows) < 0.18
 
 
-def test_only_a_row_in_think_mode_opens_with_a_short_thought(rows: list[ChatRow]) -> None:
+def test_only_a_row_in_think_mode_opens_with_a_short_thought(rows: list[Row]) -> None:
     for row in rows:
         *earlier, last = row.conversation.turns
         first_block = last.content[0]
@@ -77,13 +77,13 @@ def test_only_a_row_in_think_mode_opens_with_a_short_thought(rows: list[ChatRow]
             assert 0 < len(first_block.thinking) < 150
 
 
-def test_replies_are_short_and_never_empty(rows: list[ChatRow]) -> None:
+def test_replies_are_short_and_never_empty(rows: list[Row]) -> None:
     lengths = [len(text_of(row.conversation.turns[-1].content)) for row in rows]
     assert min(lengths) > 0
     assert max(lengths) <= MAX_REPLY_CHARS
 
 
-def test_no_row_contains_anything_like_a_marker(rows: list[ChatRow]) -> None:
+def test_no_row_contains_anything_like_a_marker(rows: list[Row]) -> None:
     for row in rows:
         texts = [text_of(turn.content) for turn in row.conversation.turns] + [
             text_of(row.conversation.system)
@@ -91,7 +91,7 @@ def test_no_row_contains_anything_like_a_marker(rows: list[ChatRow]) -> None:
         assert not any(marker in text for text in texts for marker in MARKERS)
 
 
-def test_some_questions_come_in_two_blocks_that_join_to_one_text(rows: list[ChatRow]) -> None:
+def test_some_questions_come_in_two_blocks_that_join_to_one_text(rows: list[Row]) -> None:
     doubled = [
         turn
         for row in rows
@@ -102,7 +102,7 @@ def test_some_questions_come_in_two_blocks_that_join_to_one_text(rows: list[Chat
     assert all(text_of(turn.content).strip() for turn in doubled)
 
 
-def test_every_row_names_its_source_and_licence(rows: list[ChatRow]) -> None:
+def test_every_row_names_its_source_and_licence(rows: list[Row]) -> None:
     assert {row.source for row in rows} <= {*SETS, "written for this project"}
     assert all(row.licence for row in rows)
 

@@ -1,0 +1,58 @@
+"""Recipes: fields change from the command line, by path, with errors that name what may stand there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from caesura.recipes import RECIPES
+from caesura.tokens import Tokenizer
+from caesura.train.recipe import Recipe, ensure_tokenizer, override
+
+NANO = RECIPES["nano"]()
+
+
+def test_a_path_changes_every_stage() -> None:
+    changed = override(NANO, ["loop.num_steps=7"])
+    assert [stage.loop.num_steps for stage in changed.stages] == [7] * len(NANO.stages)
+
+
+def test_a_stage_name_limits_the_change_to_that_stage() -> None:
+    changed = override(NANO, ["nano-sft.loop.optimiser.learning_rate=1"])
+    assert changed.stages[0] == NANO.stages[0]
+    assert changed.stages[1].loop.optimiser.learning_rate == 1
+
+
+def test_lists_become_tuples_and_words_stay_words() -> None:
+    changed = override(NANO, ["packing.row_tokens=[64,128]", "loop.optimiser.name=adamw"])
+    assert changed.stages[0].packing.row_tokens == (64, 128)
+    assert changed.stages[0].loop.optimiser.name == "adamw"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("loop.num_steps", "is not of the form path=value"),
+        ("loop.steps=1", "no field 'steps'; there are num_steps, "),
+        ("loop.num_steps=many", "'many' is not of the type of"),
+        ("loop.num_steps.deeper=1", "no field 'deeper'; there are none"),
+        ("loop.is_compiled=3", "3 is not of the type of True"),
+    ],
+)
+def test_a_wrong_override_says_what_may_stand_there(assignment: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        override(NANO, [assignment])
+
+
+def test_the_tokenizer_is_learnt_once(tmp_path: Path) -> None:
+    calls: list[Path] = []
+
+    def texts(data: Path) -> list[str]:
+        calls.append(data)
+        return ["hello hello world"] * 9
+
+    recipe = Recipe(name="tiny", tokenizer_texts=texts, vocab_size=280, stages=(), max_positions=64)
+    folders = {ensure_tokenizer(recipe, runs=tmp_path, data=tmp_path) for _ in range(2)}
+    assert len(calls) == 1
+    assert Tokenizer.load(folders.pop()).encode("hello") != []
