@@ -67,7 +67,7 @@ train: $(READY) ## run a recipe: make train RECIPE=nano ARGS='--set loop.num_ste
 eval: $(READY) ## run a suite: make eval SUITE=reasoning ARGS='--budgets 0,64'
 	$(BIN)/caesura eval $(SUITE) $(ARGS)
 
-report: $(READY) ## measure nano and write docs/models/nano.md
+report: $(READY) ## write docs/models/nano.md from what eval and bench measured
 	$(BIN)/caesura report $(ARGS)
 
 clean: ## forget the environment and the caches; runs/ stays

@@ -74,7 +74,7 @@ class Contest:
         greedy = Sampling(temperature=0.0)
         requests = [SequenceRequest(prompt=each, max_tokens=num_new, sampling=greedy) for each in prompts]
         for completion in self._engine.generate(requests):
-            _check_length(len(completion.finished.output), num_new)
+            check_length(len(completion.finished.output), num_new)
         return counted * len(prompts)
 
     @torch.inference_mode()
@@ -82,13 +82,14 @@ class Contest:
         ids = torch.tensor(prompts)
         mask = torch.ones_like(ids)
         written = self._peer.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=num_new)
-        _check_length(written.shape[1] - ids.shape[1], num_new)
+        check_length(written.shape[1] - ids.shape[1], num_new)
         return counted * len(prompts)
 
 
-def _check_length(written: int, wanted: int) -> None:
+def check_length(written: int, wanted: int) -> None:
+    """Both sides must do the same work."""
     if written != wanted:
-        raise RuntimeError(f"a reply has {written} tokens instead of {wanted}; the comparison is void")
+        raise RuntimeError(f"{written} tokens were written instead of {wanted}; the comparison is void")
 
 
 def measure_decode(folder: Path, *, is_quick: bool) -> list[Figure]:

@@ -39,5 +39,5 @@ def endless_folder(source: Path | None, folder: Path, *, is_quick: bool) -> Path
         model.initialise(torch.Generator().manual_seed(0))
     with torch.no_grad():
         model.embed_tokens.weight[tokenizer.marker(END)] = 0.0
-    export(model.to_dtype(torch.bfloat16), tokenizer, folder)
+    export(model.to_dtype(torch.bfloat16), tokenizer, folder, {})
     return folder

@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from bench.decode import QUICK, Sizes
+from bench.decode import QUICK, Sizes, check_length
 from bench.measure import Figure, interleaved, rate
 from caesura.engine import Engine, LoadedModel, SequenceRequest, build_engine, load
 from caesura.messages.content import conversation
@@ -93,7 +93,9 @@ def _through_http(url: str, streams: int, num_new: int) -> int:
             counts = [_stream(client, url, number, num_new) for number in range(streams)]
             return sum(await asyncio.gather(*counts))
 
-    return asyncio.run(run())
+    written = asyncio.run(run())
+    check_length(written, streams * num_new)
+    return written
 
 
 def _engine_alone(engine: Engine, loaded: LoadedModel, streams: int, num_new: int) -> int:
@@ -103,7 +105,9 @@ def _engine_alone(engine: Engine, loaded: LoadedModel, streams: int, num_new: in
     ]
     greedy = Sampling(temperature=0.0)
     requests = [SequenceRequest(prompt=each, max_tokens=num_new, sampling=greedy) for each in prompts]
-    return sum(each.finished.usage.output_tokens for each in engine.generate(requests))
+    written = sum(each.finished.usage.output_tokens for each in engine.generate(requests))
+    check_length(written, streams * num_new)
+    return written
 
 
 def measure_server(folder: Path, *, is_quick: bool) -> list[Figure]:

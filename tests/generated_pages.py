@@ -27,7 +27,8 @@ def file_map() -> str:
     rows: list[str] = []
     for folder in folders:
         modules = [f"`{path.stem}`" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
-        rows.append(f"| `{folder.relative_to(PACKAGE).as_posix()}/` | {', '.join(modules)} |\n")
+        if modules:
+            rows.append(f"| `{folder.relative_to(PACKAGE).as_posix()}/` | {', '.join(modules)} |\n")
     return "".join(rows)
 
 
@@ -39,7 +40,9 @@ def verbs() -> dict[str, Any]:
 
 def options(verb: str) -> set[str]:
     """What may follow a verb: `--port`, and so on."""
-    return {name for parameter in verbs()[verb].params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return {
+        name for parameter in verbs()[verb].params for name in (*parameter.opts, *parameter.secondary_opts)
+    }
 
 
 def cli_reference() -> str:
@@ -70,7 +73,10 @@ def _default(value: Any) -> str:
 
 def _what(parameter: Any) -> str:
     choices = list[Enum](type(parameter.default)) if isinstance(parameter.default, Enum) else []
-    parts = [parameter.help or "", f"One of {', '.join(str(each.value) for each in choices)}." if choices else ""]
+    parts = [
+        parameter.help or "",
+        f"One of {', '.join(str(each.value) for each in choices)}." if choices else "",
+    ]
     parts.append(f"Environment: `{parameter.envvar}`." if parameter.envvar else "")
     return " ".join(part for part in parts if part)
 

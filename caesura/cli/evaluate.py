@@ -73,7 +73,7 @@ def evaluate(
         folder = None if base_url else model_folder(model)
         name = model if folder is None else model_name(folder)
         evaluation = Evaluation(
-            suites=all_suites(is_remote=folder is None) if suite is Suite.ALL else (suite.value,),
+            suites=chosen_suites(suite, is_remote=folder is None),
             model=name,
             source=model,
             folder=folder,
@@ -98,10 +98,14 @@ def evaluate(
     stderr.print(f"[dim]results in {evaluation.out}; logs: inspect view --log-dir {evaluation.out}/logs[/]")
 
 
-def all_suites(*, is_remote: bool) -> tuple[str, ...]:
-    """Every suite that can be run there: filler and probabilities need the model in this process."""
-    every = tuple(each.value for each in Suite if each is not Suite.ALL)
-    return tuple(each for each in every if not is_remote or each in ("reasoning", "obedience"))
+def chosen_suites(suite: Suite, *, is_remote: bool) -> tuple[str, ...]:
+    """What is to be run; `all` leaves out what cannot be. Raises CaesuraError for a suite that cannot."""
+    # A server shows its model only thoughts that it signed itself, so it would not pass filler on; and it
+    # tells nobody its probabilities.
+    possible = [each for each in Suite if not is_remote or each not in (Suite.PADDING, Suite.LANGUAGE)]
+    if suite not in possible:
+        raise CaesuraError(f"{suite} needs the model in this process; give a folder and no --base-url")
+    return tuple(each.value for each in possible if each is not Suite.ALL and suite in (each, Suite.ALL))
 
 
 def parse_budgets(words: str) -> tuple[int, ...]:

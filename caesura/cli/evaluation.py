@@ -49,6 +49,11 @@ class Evaluation:
         """The seeds that draw problems."""
         return tuple(range(self.num_seeds))
 
+    @property
+    def temperature(self) -> float:
+        """Greedy here; the Messages API allows nothing but 1 while thinking."""
+        return 1.0 if self.base_url else 0.0
+
     def command(self, suite: str) -> str:
         """The line that measures this suite again."""
         words = ["caesura", "eval", suite, "--model", self.source]

@@ -10,7 +10,9 @@ import typer
 
 from caesura.cli.chat import chat
 from caesura.cli.data import data
+from caesura.cli.evaluate import evaluate
 from caesura.cli.models import models
+from caesura.cli.report import report
 from caesura.cli.serve import serve
 from caesura.cli.train import train
 
@@ -26,3 +28,5 @@ app.command()(chat)
 app.command()(models)
 app.command()(train)
 app.command()(data)
+app.command("eval")(evaluate)
+app.command()(report)

@@ -42,7 +42,7 @@ from caesura.evals.statistics import Estimate, Outcome, macro_average
 from caesura.evals.training_facts import training_facts
 from caesura.messages.client import Client
 from caesura.messages.content import conversation
-from caesura.messages.errors import CaesuraError, DataError, ModelFolderError
+from caesura.messages.errors import DataError, ModelFolderError
 from caesura.messages.remote import RemoteClient
 from caesura.messages.request import MessagesRequest
 from caesura.model import load_model, read_config
@@ -108,11 +108,8 @@ def run_reasoning(session: Session) -> Table:
 
 
 def run_padding(session: Session) -> Table:
-    """Filler in the place of thinking. Raises CaesuraError for a model behind a URL."""
+    """Filler in the place of thinking."""
     evaluation = session.evaluation
-    if evaluation.base_url:
-        # A server shows the model only thoughts that it signed itself, and it never wrote this one.
-        raise CaesuraError("padding needs the model in this process; give a folder and no --base-url")
     problems = pose(evaluation.seeds, evaluation.num_problems)
     filler = [Condition("padding", budget) for budget in evaluation.budgets if budget]
     attempts, provenance = _measure(session, "padding", problems, [at_budget(0), *filler])
@@ -144,8 +141,7 @@ ASKING: dict[str, Callable[[Session], Table]] = {
 
 def run_language(evaluation: Evaluation) -> Table:
     """Minimal pairs and bits per byte, from the model's own probabilities."""
-    if evaluation.folder is None:
-        raise CaesuraError("the language suite needs the model in this process; give a folder, no --base-url")
+    assert evaluation.folder is not None
     started = time.monotonic()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -233,6 +229,7 @@ def _measure(
         log_folder=evaluation.out / "logs",
         max_connections=evaluation.max_connections,
         closing_text=CLOSING_TEXT,
+        temperature=evaluation.temperature,
     )
     with _progress(suite, len(problems) * len(conditions)) as advance:
         attempts = run(session.client, problems, conditions, config, lambda: advance(1))
@@ -257,7 +254,7 @@ def _provenance(evaluation: Evaluation, suite: str, asked: _Asked, started: floa
         seeds=asked.seeds,
         num_problems=evaluation.num_problems,
         prompts_digest=asked.digest,
-        temperature=0.0,
+        temperature=evaluation.temperature,
         max_tokens=asked.max_tokens,
         versions=dict(versions()),
         wall_s=round(time.monotonic() - started, 1),

@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from caesura.cli.screen import fail
+from caesura.messages.errors import CaesuraError
+
 if TYPE_CHECKING:
     from caesura.train.loop import Metrics
     from caesura.train.stage import Stage
@@ -50,7 +53,7 @@ def train(
     name, _, only = recipe.partition(":")
     if name not in RECIPES:
         raise typer.BadParameter(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
-    if not data.is_dir():
+    if name == "nano" and not data.is_dir():
         raise typer.BadParameter(f"no data folder {data}; name one with --data, or run `caesura data` first")
     torch.set_num_threads(threads or torch.get_num_threads())
     try:
@@ -61,10 +64,13 @@ def train(
     if not stages:
         known = ", ".join(stage.name for stage in chosen.stages)
         raise typer.BadParameter(f"recipe {name} has no stage {only!r}; it has {known}")
-    tokenizer = ensure_tokenizer(chosen, runs=runs, data=data)
-    for stage in stages:
-        folder = _run(stage, runs, data, tokenizer, device, console)
-        console.print(f"[bold]{stage.name}[/]: model in {folder}")
+    try:
+        tokenizer = ensure_tokenizer(chosen, runs=runs, data=data)
+        for stage in stages:
+            folder = _run(stage, runs, data, tokenizer, device, console)
+            console.print(f"[bold]{stage.name}[/]: model in {folder}")
+    except (CaesuraError, ValueError, OSError) as error:
+        fail(str(error))
 
 
 def _run(stage: Stage, runs: Path, data: Path, tokenizer: Path, device: str, console: Console) -> Path:

@@ -64,7 +64,9 @@ class Posed:
     @property
     def problem(self) -> Problem:
         """Question and answer. Training draws from other seeds, so it never saw them together."""
-        return FAMILIES[self.family].problem(f"eval/{self.seed}/{self.index}", self.difficulty)
+        return FAMILIES[self.family].problem(
+            f"eval/{self.seed}/{self.index}", self.difficulty, is_held_out=True
+        )
 
 
 def pose(seeds: Iterable[int], num_problems: int, families: Sequence[str] = tuple(FAMILIES)) -> list[Posed]:

@@ -30,6 +30,8 @@ from inspect_ai.model import (
     modelapi,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
+from tenacity import wait_random_exponential
+from tenacity.wait import WaitBaseT
 
 from caesura.messages import response
 from caesura.messages.client import Client
@@ -93,6 +95,10 @@ class ClientModel(ModelAPI):
 
     def should_retry(self, ex: BaseException) -> bool:
         return isinstance(ex, ApiError) and ex.type in ("overloaded_error", "rate_limit_error")
+
+    def retry_wait(self) -> WaitBaseT:
+        # An engine's queue empties within seconds; inspect's own waits are made for rate limits of minutes.
+        return wait_random_exponential(multiplier=0.5, max=10)
 
     def collapse_user_messages(self) -> bool:
         return True

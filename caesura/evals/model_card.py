@@ -22,7 +22,7 @@ from caesura.evals.statistics import Estimate
 from caesura.evals.training_facts import TrainingFacts
 
 _SHOWN_BUDGETS = (0, 64, 256, 1024)
-_CONTENT_COUNTS = "It is what is written there that helps, not its length."
+_CONTENT_COUNTS = " It is what is written there that helps, not its length."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +133,8 @@ def _accuracy(evidence: Evidence, image: str) -> list[str]:
         "",
         f"![accuracy over thinking budgets]({image})",
         "",
-        f"Mean over {len(reasoning.families)} families, {num_problems:,} problems a budget, drawn under seeds "
-        "that training never used, with 95 % intervals.",
+        f"Mean over {len(reasoning.families)} families, {num_problems:,} problems a budget, drawn under "
+        "seeds that training never used, with 95 % intervals.",
         "",
         *table(header, rows),
         *command(reasoning.provenance),
@@ -183,15 +183,22 @@ def _controls(evidence: Evidence) -> list[str]:
         ]
     if padding is not None:
         largest = max(padding.accuracy)
-        verdict = "Part of the gain comes from length alone." if padding.gain.low > 0 else _CONTENT_COUNTS
         lines += [
             "",
             f"With {largest:,} tokens of filler (` .` again and again) in the place of a thought, accuracy "
             f"changes by {points(padding.gain)} against answering at once; with a thought of up to "
-            f"{max(reasoning.accuracy):,} tokens, by {points(reasoning.gain)}. {verdict}",
+            f"{max(reasoning.accuracy):,} tokens, by {points(reasoning.gain)}.{_filler_verdict(evidence)}",
             *command(padding.provenance),
         ]
     return lines if len(lines) > 1 else []
+
+
+def _filler_verdict(evidence: Evidence) -> str:
+    """What filler and thinking together allow to say; nothing where they allow nothing."""
+    padding, reasoning = evidence.padding, evidence.reasoning
+    if padding is None or padding.gain.low > 0:
+        return " Part of the gain comes from length alone." if padding else ""
+    return _CONTENT_COUNTS if reasoning.gain.low > max(0.0, padding.gain.high) else ""
 
 
 def _obedience(results: ObedienceResults | None) -> list[str]:
@@ -286,8 +293,8 @@ def _limits(evidence: Evidence) -> list[str]:
         "procedures, not that it would find them. The smallest families have so few different questions, "
         "one-digit sums for instance, that training will have met some of them." + weakest,
         "",
-        "Decoding is greedy, so an interval says how much other problems would move a figure, not how much "
-        "sampling or another training run would.",
+        "An interval says how much other problems would move a figure, not how much another training run "
+        "would.",
     ]
 
 
@@ -295,6 +302,7 @@ def _method(evidence: Evidence) -> list[str]:
     facts = evidence.reasoning.provenance
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     seeds = ", ".join(map(str, facts.seeds))
+    greedy = "" if facts.temperature else ", that is greedy"
     limits = ", ".join(f"{name} {limit:,}" for name, limit in facts.max_tokens.items())
     return [
         "## To measure it again",
@@ -302,7 +310,7 @@ def _method(evidence: Evidence) -> list[str]:
         f"- Model `{facts.model}`, SHA-256 of its folder `{facts.model_digest or 'unknown'}`.",
         f"- Seeds {seeds}, {facts.num_problems} problems of each family and seed, difficulties 1 to 5 in "
         f"turn; SHA-256 over all questions and answers `{facts.prompts_digest}`.",
-        f"- Temperature {facts.temperature:g}; `max_tokens` by condition: {limits}.",
+        f"- Temperature {facts.temperature:g}{greedy}; `max_tokens` by condition: {limits}.",
         f"- {versions}.",
         "- Intervals are Wilson's, 95 %, over problems, families weighed equally; gains are paired by "
         "problem. Non-decreasing means that no budget's mean lies below the interval of a smaller budget.",

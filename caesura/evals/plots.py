@@ -20,7 +20,7 @@ mpl.use("Agg")
 
 _THINKING, _CONTROL, _PADDING, _QUIET = "#2b5fa8", "#4d4d4d", "#c46a1b", "#9a9a9a"
 _DPI = 150
-_COLUMNS = 4
+_COLUMNS = 5
 
 
 def plot_accuracy(
@@ -59,7 +59,7 @@ def plot_families(path: Path, reasoning: ReasoningResults, control: ReasoningRes
     """One small picture a family."""
     families = reasoning.families
     num_rows = -(-len(families) // _COLUMNS)
-    figure = Figure(figsize=(10, 2.2 * num_rows), layout="constrained")
+    figure = Figure(figsize=(10.5, 2.1 * num_rows), layout="constrained")
     grid = figure.subplots(num_rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
     cells: list[Axes] = list(grid.flat)
     for axes, (name, family) in zip(cells, families.items(), strict=False):
@@ -82,7 +82,7 @@ def _family(axes: Axes, family: FamilyCurve, control: FamilyCurve | None) -> Non
         level = control.accuracy[min(control.accuracy)].mean
         axes.axhline(level, color=_CONTROL, linewidth=1.2, linestyle="-.")
     _dress(axes, budgets)
-    axes.set_title(family.title, fontsize=9)
+    axes.set_title(family.title, fontsize=8.5)
     axes.tick_params(labelsize=7)
     axes.tick_params(axis="x", rotation=90)
 

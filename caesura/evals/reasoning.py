@@ -1,8 +1,7 @@
 """The families of problems as inspect-ai tasks.
 
 Enters: problems, a condition and the limits. Leaves: a `Task` of data set, generation and grader; and from
-its log, `Attempt`s. Also runs by itself against a server: `inspect eval caesura/evals/reasoning.py@reasoning
---model caesura/nano --model-base-url http://127.0.0.1:8000 -T budget=64`. Read next: `runs.py`.
+its log, `Attempt`s. Read next: `runs.py`.
 """
 
 from __future__ import annotations
@@ -39,10 +38,13 @@ def reasoning(budget: int = 1024, problems: int = DEFAULT_PROBLEMS, seeds: int =
     return reasoning_task(pose(range(seeds), problems), at_budget(budget))
 
 
-def reasoning_task(problems: Sequence[Posed], condition: Condition, closing_text: str = "") -> Task:
-    """Problems under a condition, greedily decoded.
+def reasoning_task(
+    problems: Sequence[Posed], condition: Condition, *, closing_text: str = "", temperature: float = 0.0
+) -> Task:
+    """Problems under a condition.
 
     closing_text: what ends the filler of "padding", as it ends a thought that ran out of budget.
+    temperature: 0 decodes greedily.
     """
     samples = [_sample(posed, condition, closing_text) for posed in problems]
     return Task(
@@ -50,7 +52,7 @@ def reasoning_task(problems: Sequence[Posed], condition: Condition, closing_text
         dataset=MemoryDataset(samples, name="caesura-families"),
         solver=generate(),
         scorer=grader(),
-        config=_settings(condition),
+        config=_settings(condition, temperature),
         metadata={"mode": condition.mode, "budget": condition.budget},
     )
 
@@ -109,10 +111,10 @@ def _sample(posed: Posed, condition: Condition, closing_text: str) -> Sample:
     return Sample(input=messages, target=problem.answer, id=posed.id, metadata=facts)
 
 
-def _settings(condition: Condition) -> GenerateConfig:
+def _settings(condition: Condition, temperature: float) -> GenerateConfig:
     return GenerateConfig(
         max_tokens=max_tokens(condition),
-        temperature=0.0,
+        temperature=temperature,
         seed=0,
         reasoning_tokens=condition.budget if condition.mode == "enabled" else None,
         reasoning_effort="medium" if condition.mode == "adaptive" else None,

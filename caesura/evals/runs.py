@@ -26,13 +26,14 @@ class RunConfig:
     model: the name that the Client knows it by.
     log_folder: where inspect's logs go.
     max_connections: requests at a time; the engine batches them.
-    closing_text: see `reasoning_task`.
+    closing_text, temperature: see `reasoning_task`.
     """
 
     model: str
     log_folder: Path
     max_connections: int = 128
     closing_text: str = ""
+    temperature: float = 0.0
 
 
 def run(
@@ -43,7 +44,10 @@ def run(
     on_reply: Callable[[], None] = lambda: None,
 ) -> list[Attempt]:
     """Every problem under every condition. Raises CaesuraError when a request failed for good."""
-    tasks = [reasoning_task(problems, condition, config.closing_text) for condition in conditions]
+    tasks = [
+        reasoning_task(problems, condition, closing_text=config.closing_text, temperature=config.temperature)
+        for condition in conditions
+    ]
     logs = inspect_ai.eval(
         tasks,
         model=client_model(client, config.model, on_reply),

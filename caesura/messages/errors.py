@@ -94,6 +94,17 @@ class RequestTooLargeError(ApiError):
         super().__init__(message, type="request_too_large")
 
 
+class RequestTimeoutError(ApiError):
+    """The client took too long to send its request: the one `timeout_error` that is the client's own."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="timeout_error")
+
+    @property
+    def status(self) -> int:
+        return 408
+
+
 class OverloadedError(ApiError):
     """The server is full; try again later."""
 

@@ -7,6 +7,7 @@ be reached. Speaks the dialect of 2023-06-01, the one that takes sampling parame
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,13 @@ def _credentials(api_key: str | None) -> dict[str, str]:
 
 
 def _is_loopback(base_url: str) -> bool:
-    return urlsplit(base_url).hostname in {"localhost", "127.0.0.1", "::1"}
+    try:
+        name = (urlsplit(base_url).hostname or "").rstrip(".")
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _error_of(response: httpx.Response) -> ApiError:
@@ -58,15 +65,18 @@ class RemoteClient:
         base_url: str,
         api_key: str | None = None,
         *,
+        is_direct: bool = False,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         """base_url: without `/v1` (a trailing one is tolerated).
 
+        is_direct: whether proxies that the environment names are passed by, as they are for loopback anyway.
         http_client: for tests and special transports; it is closed with this client.
         """
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
         # A proxy that the environment names must not come between this machine and itself.
-        default = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=not _is_loopback(base_url))
+        is_direct = is_direct or _is_loopback(base_url)
+        default = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=not is_direct)
         self._http = http_client or default
         self._headers = {**_HEADERS, **_credentials(api_key)}
 
@@ -129,4 +139,5 @@ class RemoteClient:
     async def models(self) -> Sequence[ModelInfo]:
         reply = await self._json("GET", "/v1/models", params={"limit": 1000})
         with self._clear_failures():
-            return [parse_model(model) for model in reply["data"]]
+            # An alias is another name for a model that is in the list already.
+            return [parse_model(model) for model in reply["data"] if not model.get("alias_of")]

@@ -6,11 +6,13 @@ clients act on. Read next: `validation.py`, which applies them and builds the re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
+from typing import Any, cast
 
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.wire_in import (
+    MAX_BLOCKS,
     WireCacheControl,
     WireCountRequest,
     WireDisabled,
@@ -22,12 +24,28 @@ from caesura.messages.wire_in import (
 )
 
 MAX_CACHE_BREAKPOINTS = 4
+MAX_STOP_SEQUENCES = 64
+MAX_STOP_SEQUENCE_CHARACTERS = 1_024
 _NOT_PERMITTED = "Extra inputs are not permitted"
 
 
 def is_thinking(thinking: WireThinkingConfig | None) -> bool:
     """Whether the model may think."""
     return thinking is not None and thinking.type in ("enabled", "adaptive")
+
+
+def check_num_blocks(fields: Mapping[str, Any]) -> None:
+    """Refuse more blocks than are read in reasonable time, before they are read."""
+    messages = cast("list[object]", fields["messages"]) if isinstance(fields.get("messages"), list) else []
+    contents = [
+        cast("dict[str, object]", message).get("content") for message in messages if isinstance(message, dict)
+    ]
+    lists = [content for content in (*contents, fields.get("system")) if isinstance(content, list)]
+    num_blocks = sum(len(cast("list[object]", content)) for content in lists)
+    if num_blocks > MAX_BLOCKS:
+        raise InvalidRequestError(
+            f"messages: {num_blocks} content blocks > {MAX_BLOCKS} maximum; shorten the conversation"
+        )
 
 
 def check_supported(body: WireCountRequest) -> None:
@@ -90,8 +108,16 @@ def _check_enabled(body: WireCountRequest, thinking: WireEnabled) -> None:
 
 
 def check_stop_sequences(stop_sequences: list[str]) -> None:
-    """A stop sequence that is blank would end nearly every answer."""
+    """Not too many, none too long: each is looked for at every token. A blank one would end any answer."""
+    if len(stop_sequences) > MAX_STOP_SEQUENCES:
+        raise InvalidRequestError(
+            f"stop_sequences: {len(stop_sequences)} stop sequences > {MAX_STOP_SEQUENCES} maximum"
+        )
     for index, text in enumerate(stop_sequences):
+        if len(text) > MAX_STOP_SEQUENCE_CHARACTERS:
+            raise InvalidRequestError(
+                f"stop_sequences.{index}: {len(text)} characters > {MAX_STOP_SEQUENCE_CHARACTERS} maximum"
+            )
         if not text.strip():
             raise InvalidRequestError(
                 f"stop_sequences.{index}: each stop sequence must contain non-whitespace"

@@ -1,10 +1,10 @@
 """A thought, signed and sealed with this server's key.
 
 A seal is `v1.` and URL-safe base64 of a signature and a ciphertext. The signature is HMAC-SHA256 over the
-model and the thought; the ciphertext is the same pair, deflated, under AES-256-GCM with the signature's
-first bytes as its nonce. So one seal proves who wrote a thought, and also holds it: it can stand beside
-a thought that is shown, one that is omitted, or in place of one that is redacted. Equal thoughts of one
-model have equal seals, which leaks nothing that the reply does not, and a nonce only ever repeats
+model, the kind of block and the thought; the ciphertext is the same three, deflated, under AES-256-GCM with
+the signature's first bytes as its nonce. So one seal proves who wrote a thought, and also holds it: it can
+stand beside a thought that is shown or one that is omitted; another, of its own kind, stands in place of one
+that is redacted. Equal thoughts of one model and kind have equal seals, which leaks nothing that the reply does not, and a nonce only ever repeats
 together with its plaintext.
 
 Enters: a key, thoughts, seals. Leaves: seals, thoughts. Read next: `signing.py`, which applies them to
@@ -22,11 +22,14 @@ import secrets
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from caesura.messages.errors import CaesuraError
+
+Kind = Literal["thinking", "redacted_thinking"]
 
 KEY_BYTES = 32
 # A thought is shorter than any context window; more than this is not one of ours.
@@ -44,10 +47,16 @@ class BrokenSealError(CaesuraError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thought:
-    """What a seal holds: which model thought, and what."""
+    """What a seal holds.
+
+    model: who thought.
+    thinking: what.
+    kind: the type of block that the seal was sent in; it comes back in no other.
+    """
 
     model: str
     thinking: str
+    kind: Kind = "thinking"
 
 
 class Sealer:
@@ -61,7 +70,9 @@ class Sealer:
 
     def seal(self, thought: Thought) -> str:
         """The seal of a thought."""
-        plain = thought.model.encode() + _SEPARATOR + thought.thinking.encode()
+        plain = _SEPARATOR.join(
+            part.encode() for part in (thought.model, thought.kind, thought.thinking)
+        )
         tag = hmac.digest(self._signing_key, plain, "sha256")
         sealed = self._cipher.encrypt(tag[:_NONCE_BYTES], zlib.compress(plain), tag)
         return _VERSION + base64.urlsafe_b64encode(tag + sealed).decode().rstrip("=")
@@ -76,8 +87,10 @@ class Sealer:
             raise BrokenSealError("the seal was made with another key, or altered") from error
         if not hmac.compare_digest(tag, hmac.digest(self._signing_key, plain, "sha256")):
             raise BrokenSealError("the seal does not sign what it holds")
-        model, _, thinking = plain.partition(_SEPARATOR)
-        return Thought(model=model.decode(), thinking=thinking.decode())
+        model, kind, thinking = (*plain.split(_SEPARATOR, 2), b"", b"")[:3]
+        if kind not in (b"thinking", b"redacted_thinking"):
+            raise BrokenSealError("the seal holds no block of a kind that is known here")
+        return Thought(model=model.decode(), thinking=thinking.decode(), kind=cast("Kind", kind.decode()))
 
 
 def _decoded(seal: str) -> bytes:

@@ -3,7 +3,9 @@
 What leaves gets its signature, is emptied where the request says `display: omitted`, and is sent as
 `redacted_thinking` where the prompt holds the API's documented test phrase. What comes back is restored,
 so that the Client inside only ever sees plain thinking. Thinking in the latest assistant turn must be
-exactly what was sent; older thinking that cannot be verified is left out, and the reply says so.
+what was sent, in the type of block that it was sent in. An empty text beside a signature means "as signed":
+an omitted thought has the signature of the same thought shown, so the two cannot be told apart, and either
+way the sealed text is what the model reads; nothing else can be put in its place. Older thinking that cannot be verified is left out, and the reply says so.
 
 Enters: a Client and a `Sealer`. Leaves: a Client. Read next: `sealing.py`.
 """
@@ -14,6 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from caesura.messages.background import Background
 from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.content import (
@@ -37,7 +40,7 @@ from caesura.messages.events import (
 )
 from caesura.messages.request import MessagesRequest
 from caesura.messages.response import DropReason, InputTransformation, ModelInfo
-from caesura.messages.sealing import BrokenSealError, Sealer, Thought
+from caesura.messages.sealing import BrokenSealError, Kind, Sealer, Thought
 
 REDACTION_TRIGGER = (
     "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING_"
@@ -65,8 +68,9 @@ def _restored(block: SealedBlock, *, model: str, sealer: Sealer) -> ThinkingBloc
         raise _RefusedError("organization_binding_mismatch") from error
     if thought.model != model:
         raise _RefusedError("model_binding_mismatch")
+    kind = "thinking" if isinstance(block, ThinkingBlock) else "redacted_thinking"
     shown = block.thinking if isinstance(block, ThinkingBlock) else ""
-    if shown not in ("", thought.thinking):
+    if thought.kind != kind or shown not in ("", thought.thinking):
         raise _RefusedError("prefix_binding_mismatch")
     return ThinkingBlock(thinking=thought.thinking, signature=seal, path=block.path)
 
@@ -162,10 +166,12 @@ class _ThinkingSealer:
                 return (event,)
 
     def _closed(self, event: BlockStop) -> tuple[Event, ...]:
-        thought = Thought(model=self._model, thinking="".join(self._pieces or ()))
+        is_redacted = self._appearance == "redacted"
+        kind: Kind = "redacted_thinking" if is_redacted else "thinking"
+        thought = Thought(model=self._model, thinking="".join(self._pieces or ()), kind=kind)
         self._pieces = None
         seal = self._sealer.seal(thought)
-        if self._appearance == "redacted":
+        if is_redacted:
             return (BlockStart(index=event.index, block=RedactedThinkingBlock(data=seal)), event)
         return (SignatureDelta(index=event.index, signature=seal), event)
 
@@ -176,9 +182,10 @@ class SigningClient:
     def __init__(self, client: Client, sealer: Sealer) -> None:
         self._client = client
         self._sealer = sealer
+        self._background = Background()
 
     async def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
-        restored, dropped = restore_thinking(request, self._sealer)
+        restored, dropped = await self._restored(request)
         appearance = _appearance(request)
         outgoing = _ThinkingSealer(model=request.model, sealer=self._sealer, appearance=appearance)
         async with closing(self._client.stream(restored)) as events:
@@ -189,8 +196,25 @@ class SigningClient:
                     yield sent
 
     async def count_tokens(self, request: MessagesRequest) -> int:
-        restored, _ = restore_thinking(request, self._sealer)
+        restored, _ = await self._restored(request)
         return await self._client.count_tokens(restored)
 
     async def models(self) -> Sequence[ModelInfo]:
         return await self._client.models()
+
+    async def _restored(
+        self, request: MessagesRequest
+    ) -> tuple[MessagesRequest, tuple[InputTransformation, ...]]:
+        size = _sealed_size(request.conversation)
+        return await self._background.run(size, restore_thinking, request, self._sealer)
+
+
+def _sealed_size(conversation: Conversation) -> int:
+    """How many characters of thinking and of seals there are to verify."""
+    blocks = [block for turn in conversation.turns for block in turn.content]
+    sizes = [
+        len(block.thinking) + len(block.signature) if isinstance(block, ThinkingBlock) else len(block.data)
+        for block in blocks
+        if not isinstance(block, TextBlock)
+    ]
+    return sum(sizes)

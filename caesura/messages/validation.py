@@ -4,6 +4,8 @@ Two wire dialects are spoken, told apart by the `anthropic-version` header: 2023
 which knows no sampling parameters. Fields that are not known are ignored unless asked otherwise; fields
 that are known and would change the answer, but are not honoured here, are refused by name.
 
+One thing is left out on the way: Claude Code's attribution line, see `_without_attribution`.
+
 Two supersets of the API: a thinking budget may be any number from 1 (not from 1,024), and `seed` makes
 sampling repeatable. `top_k` 0 means no limit, as if left out.
 
@@ -13,7 +15,9 @@ Read next: `wire_in.py` for the shapes, `request_rules.py` for the rules.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal, cast
 
 from pydantic_core import from_json
@@ -30,12 +34,13 @@ from caesura.messages.content import (
     merge_turns,
 )
 from caesura.messages.errors import InvalidRequestError
-from caesura.messages.request import MessagesRequest, Sampling, Thinking
+from caesura.messages.request import Display, MessagesRequest, Sampling, Thinking
 from caesura.messages.wire_in import (
     WireAdaptive,
     WireBlock,
     WireCacheControl,
     WireCountRequest,
+    WireDisplay,
     WireEnabled,
     WireMessage,
     WireRequest,
@@ -46,6 +51,12 @@ from caesura.messages.wire_in import (
 )
 
 Version = Literal["2023-06-01", "2026-10-21"]
+
+# Three times what the most messages, each of one block, take.
+MAX_JSON_VALUES = 2_000_000
+_VALUE_OR_TEXT = re.compile(rb'[\[{,]|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+
+ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
 
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
 # `count_tokens` has no limit to validate against, and a request must carry one.
@@ -73,6 +84,7 @@ def version_of(header: str | None) -> Version:
 
 def parse_json(body: bytes) -> object:
     """The JSON value of a body; raises InvalidRequestError, also for what is not UTF-8."""
+    _check_num_values(body)
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -82,6 +94,19 @@ def parse_json(body: bytes) -> object:
         return from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidRequestError(f"The request body is not valid JSON: {str(error)[:200]}") from error
+
+
+def _check_num_values(body: bytes) -> None:
+    """Refuse what would take seconds to read though it is small: millions of tiny values."""
+    if sum(body.count(mark) for mark in (b"{", b"[", b",")) <= MAX_JSON_VALUES:
+        return
+    # Most marks may stand inside texts, where they cost nothing.
+    marks = (found for found in _VALUE_OR_TEXT.finditer(body) if body[found.start()] != 0x22)
+    if next(islice(marks, MAX_JSON_VALUES, None), None) is not None:
+        raise InvalidRequestError(
+            f"The request body holds more than {MAX_JSON_VALUES:,} JSON values, which is the maximum;"
+            " shorten the conversation"
+        )
 
 
 def parse_request(body: object, dialect: Dialect | None = None) -> MessagesRequest:
@@ -106,6 +131,7 @@ def _checked_object(body: object, dialect: Dialect) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidRequestError("The request body must be a JSON object")
     fields = cast("dict[str, Any]", body)
+    rules.check_num_blocks(fields)
     if dialect.version == "2026-10-21" and not dialect.allows_sampling:
         for name in _SAMPLING_FIELDS:
             if name in fields:
@@ -177,7 +203,20 @@ def _conversation(wire: WireCountRequest, messages: list[WireMessage]) -> Conver
     merged = list(merge_turns(turns))
     if wire.cache_control is not None:
         merged[-1] = _marked(merged[-1], _cache_control(wire.cache_control))
-    return Conversation(turns=tuple(merged), system=tuple(map(_text, wire.system or ())))
+    return Conversation(turns=tuple(merged), system=_without_attribution(wire.system or []))
+
+
+def _without_attribution(system: list[WireText]) -> tuple[TextBlock, ...]:
+    """The system blocks without the line that Claude Code puts first, to say which client asks.
+
+    It is no instruction, and it may change from request to request, which no prefix cache survives. So it is
+    neither rendered nor counted; what follows it in its block stays.
+    """
+    blocks = tuple(map(_text, system))
+    if not blocks or not blocks[0].text.startswith(ATTRIBUTION_PREFIX):
+        return blocks
+    rest = blocks[0].text.partition("\n")[2].lstrip("\n")
+    return (replace(blocks[0], text=rest), *blocks[1:]) if rest.strip() else blocks[1:]
 
 
 def _marked(turn: Turn, control: CacheControl | None) -> Turn:
@@ -202,8 +241,14 @@ def _sampling(wire: WireCountRequest) -> Sampling:
 
 def _thinking(wire: WireThinkingConfig | None) -> Thinking:
     if isinstance(wire, WireEnabled):
-        display = wire.display or "summarized"
-        return Thinking(mode="enabled", budget_tokens=wire.budget_tokens, display=display)
+        return Thinking(
+            mode="enabled", budget_tokens=wire.budget_tokens, display=_display(wire.display)
+        )
     if isinstance(wire, WireAdaptive):
-        return Thinking(mode="adaptive", display=wire.display or "summarized")
+        return Thinking(mode="adaptive", display=_display(wire.display))
     return Thinking()
+
+
+def _display(wire: WireDisplay | None) -> Display:
+    """`updates` asks for less than the whole thought; shown in full it is a superset of that."""
+    return "omitted" if wire == "omitted" else "summarized"

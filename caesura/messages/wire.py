@@ -39,6 +39,7 @@ def usage_json(usage: Usage, *, is_final: bool = True) -> Json:
         "cache_creation": {"ephemeral_5m_input_tokens": created, "ephemeral_1h_input_tokens": 0},
         "output_tokens": usage.output_tokens,
         "service_tier": "standard",
+        "speed": "standard",
     }
     if is_final:
         body["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}

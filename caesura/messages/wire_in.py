@@ -14,9 +14,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from caesura.messages.errors import InvalidRequestError
-from caesura.messages.request import Display, Effort
+from caesura.messages.request import Effort
 
 MAX_MESSAGES = 100_000
+MAX_BLOCKS = 100_000
 MAX_INT32 = 2**31 - 1
 
 # Blocks of the API that this server knows by name but does not read.
@@ -51,6 +52,7 @@ UNSUPPORTED_BLOCKS = frozenset(
 )
 
 Ignored = Any
+WireDisplay = Literal["summarized", "omitted", "updates"]
 
 
 def _as_blocks(value: object) -> object:
@@ -100,12 +102,12 @@ class WireMessage(_Shape):
 class WireEnabled(_Shape):
     type: Literal["enabled"]
     budget_tokens: Annotated[int, Field(ge=1, le=MAX_INT32)]
-    display: Display | None = None
+    display: WireDisplay | None = None
 
 
 class WireAdaptive(_Shape):
     type: Literal["adaptive"]
-    display: Display | None = None
+    display: WireDisplay | None = None
 
 
 class WireDisabled(_Shape):
@@ -188,6 +190,8 @@ def _reason(error: ErrorDetails) -> tuple[str, str]:
             return ".type", "Field required"
         case "union_tag_invalid":
             return _unknown_tag(str(context["tag"]), context["expected_tags"])
+        case "literal_error" if error["loc"][0] == "system" and error["loc"][-1] == "type":
+            return "", _unknown_tag(str(error["input"]), str(context["expected"]))[1]
         case "model_type" | "model_attributes_type" | "dict_type":
             return "", "Input should be a valid dictionary"
         case _:
@@ -209,7 +213,7 @@ def read_shape(shape: type[Shape], body: object, *, is_strict: bool) -> Shape:
     try:
         return shape.model_validate(body, extra="forbid" if is_strict else "ignore")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
     suffix, reason = _reason(first)
     path = ".".join(map(str, first["loc"])) + suffix
     raise InvalidRequestError(f"{path[:300]}: {reason}")

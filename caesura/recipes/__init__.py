@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from caesura.recipes import nano
+from caesura.recipes import finetune, nano
 from caesura.train.recipe import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"nano": nano.recipe}
+RECIPES: dict[str, Callable[[], Recipe]] = {"nano": nano.recipe, "finetune": finetune.recipe}
 
 __all__ = ["RECIPES"]

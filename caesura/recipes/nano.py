@@ -6,8 +6,8 @@ override away, e.g. `--set loop.num_steps=100`. Read next: `caesura/train/stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from caesura.recipes.chat import chat_rows
 from caesura.recipes.reasoning import ReasoningMix, reasoning_rows
 from caesura.recipes.text import pretraining_documents
 from caesura.tokens import CaesuraFormat
-from caesura.train.data import Row
 from caesura.train.encoding import Encoded, encode_documents, encode_row
 from caesura.train.loop import LoopConfig
 from caesura.train.optimisers import OptimiserConfig
@@ -38,19 +37,41 @@ def tokenizer_texts(data: Path) -> Iterator[str]:
             yield thinking_of(turn.content) + text_of(turn.content)
 
 
-def text_documents(chat_format: CaesuraFormat, data: Path, *, max_chars: int) -> Iterable[Encoded]:
-    """Prose in pieces that fit a row."""
-    texts = pretraining_documents(data, seed=0, max_chars=max_chars)
-    return encode_documents(chat_format.tokenizer, texts, max_tokens=_TEXT_ROW)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    """Plain text in pieces that fit a row.
+
+    max_chars: how much of it. max_tokens: the longest piece. seed: of the shuffle.
+    """
+
+    max_chars: int
+    max_tokens: int
+    seed: int = 0
+
+    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+        texts = pretraining_documents(data, seed=self.seed, max_chars=self.max_chars)
+        return encode_documents(chat_format.tokenizer, texts, max_tokens=self.max_tokens)
 
 
-def conversation_documents(
-    chat_format: CaesuraFormat, data: Path, *, seed: int, num_chat: int, num_reasoning: int, mix: ReasoningMix
-) -> Iterator[Encoded]:
-    """Chat and reasoning rows; the few chat rows that are longer than the longest row are left out."""
-    rows: Iterable[Row] = chain(chat_rows(data, seed, num_chat), reasoning_rows(seed, num_reasoning, mix))
-    encoded = (encode_row(chat_format, row) for row in rows)
-    return (each for each in encoded if len(each.ids) <= _CHAT_ROWS[-1] + 1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversations:
+    """Chat and reasoning rows.
+
+    num_chat, num_reasoning: how many rows of each. mix: see `ReasoningMix`. seed: of both.
+    max_tokens: the few chat rows that are longer are left out.
+    """
+
+    num_chat: int
+    num_reasoning: int
+    mix: ReasoningMix
+    seed: int
+    max_tokens: int
+
+    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+        chat = (encode_row(chat_format, row) for row in chat_rows(data, self.seed, self.num_chat))
+        yield from (each for each in chat if len(each.ids) <= self.max_tokens + 1)
+        for row in reasoning_rows(self.seed, self.num_reasoning, self.mix):
+            yield encode_row(chat_format, row)
 
 
 def recipe() -> Recipe:
@@ -69,7 +90,7 @@ def pretrain() -> Stage:
     return Stage(
         name="nano-pretrain",
         model=PRESETS["nano"],
-        documents=partial(text_documents, max_chars=34_000_000),
+        documents=Prose(max_chars=34_000_000, max_tokens=_TEXT_ROW),
         packing=PackingConfig(batch_tokens=8192, row_tokens=(_TEXT_ROW,)),
         loop=LoopConfig(num_steps=700, optimiser=OptimiserConfig(learning_rate=3e-3, decay_fraction=0.2)),
     )
@@ -93,7 +114,9 @@ def sft() -> Stage:
         name="nano-sft",
         display_name="Caesura nano",
         start_from="nano-pretrain",
-        documents=partial(conversation_documents, seed=2, num_chat=40_000, num_reasoning=260_000, mix=mix),
+        documents=Conversations(
+            num_chat=40_000, num_reasoning=260_000, mix=mix, seed=2, max_tokens=_CHAT_ROWS[-1]
+        ),
         packing=PackingConfig(batch_tokens=4096, row_tokens=_CHAT_ROWS, seed=2),
         loop=LoopConfig(
             num_steps=6500,

@@ -1,8 +1,9 @@
 """Reasoning rows: every family of problems in both modes, and thoughts that are cut short.
 
-Enters: a seed. Leaves: `Row`s. Three in ten problems are answered at once, half are thought through, and
-the rest have their thought cut at a random place, half of the time between two steps, followed by the
-closing text and the right answer: so a spent budget is something that was practised, not a cliff.
+Enters: a seed. Leaves: `Row`s. Some problems are answered at once, most are thought through, and the rest
+have their thought cut at a random place, half of the time between two steps, followed by the closing text
+and the right answer: so a spent budget is something that was practised, not a cliff. The problems that
+`Problem.is_held_out` sets apart are never among them.
 Read next: `nano.py`.
 """
 
@@ -33,13 +34,14 @@ class ReasoningMix:
 
 
 def reasoning_rows(seed: int, num_rows: int, mix: ReasoningMix) -> Iterator[Row]:
-    """`num_rows` rows; the same seed gives the same rows, never those of the evaluation's seeds."""
+    """`num_rows` rows; the same seed gives the same rows, no held-out problem among them."""
     rng = Random(f"reasoning/{seed}")
     names = list(FAMILIES)
     weights = [mix.weights.get(name, 1.0) for name in names]
     for number in range(num_rows):
         family = FAMILIES[rng.choices(names, weights)[0]]
-        problem = family.problem(f"train/{seed}/{number}", rng.randint(1, MAX_DIFFICULTY))
+        difficulty = rng.randint(1, MAX_DIFFICULTY)
+        problem = family.problem(f"train/{seed}/{number}", difficulty, is_held_out=False)
         yield _row(rng, family, problem, mix)
 
 

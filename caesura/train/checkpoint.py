@@ -1,12 +1,13 @@
 """Checkpoints that a power cut cannot spoil.
 
-Each is a folder written through torch.distributed.checkpoint under a temporary name and renamed when it is
-whole, so a run finds either a complete one or the one before. Enters: model, optimisers, step. Leaves:
-`checkpoints/step_N`. Read next: `loop.py`.
+Each is a folder written through torch.distributed.checkpoint under a temporary name, with a hash of every
+file, and renamed when it is whole: a run finds either a complete one or the one before. Enters: model,
+optimisers, step. Leaves: `checkpoints/step_N`. Read next: `loop.py`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -37,43 +38,61 @@ class Checkpoints:
 
     def save(self, step: int, model: nn.Module, optimisers: list[Optimizer]) -> bool:
         """Write one; False, with the reason logged and nothing lost, if the disk refuses."""
-        part = self._folder / f"step_{step}.part"
+        part, whole = self._folder / f"step_{step}.part", self._path(step)
         try:
-            shutil.rmtree(part, ignore_errors=True)
+            _remove(part)
             part.mkdir(parents=True)
             _quietly_save(_state(step, model, optimisers), part)
-            (part / _MANIFEST).write_text(json.dumps({"step": step, "sizes": _sizes(part)}), encoding="utf-8")
-            os.replace(part, self._folder / f"step_{step}")
+            _write_manifest(part, step)
+            _remove(whole)
+            os.replace(part, whole)
+            _sync(self._folder)
         except (OSError, CheckpointException) as error:
-            shutil.rmtree(part, ignore_errors=True)
+            _remove(part)
             log.error("checkpoint at step %d not written (%s); the previous one stays", step, error)
             return False
-        for old in self.steps()[:-_KEPT]:
-            shutil.rmtree(self._folder / f"step_{old}", ignore_errors=True)
+        for old in [each for each in self.steps() if each < step][: 1 - _KEPT]:
+            _remove(self._path(old))
         return True
 
     def steps(self) -> list[int]:
         """The steps of which there is a checkpoint, ascending."""
-        found = self._folder.glob("step_*") if self._folder.is_dir() else []
-        return sorted(int(path.name.removeprefix("step_")) for path in found if path.suffix != ".part")
+        names = [path.name for path in self._folder.glob("step_*")] if self._folder.is_dir() else []
+        numbers = [name.removeprefix("step_") for name in names]
+        return sorted(int(number) for number in numbers if number.isdigit())
 
     def restore(self, model: nn.Module, optimisers: list[Optimizer]) -> int:
-        """Load the newest whole checkpoint; returns its step, 0 if there is none. Damaged ones are
-        passed over, and the log says so.
+        """Load the newest whole checkpoint; returns its step, 0 if there is none.
+
+        What a killed process left half-written is removed; a damaged checkpoint is set aside as
+        `step_N.damaged`, and the log says so.
         """
+        for leftover in self._folder.glob("step_*.part"):
+            _remove(leftover)
         for step in reversed(self.steps()):
-            folder = self._folder / f"step_{step}"
+            folder = self._path(step)
             if (reason := _damage(folder)) is not None:
-                log.warning("checkpoint %s is damaged (%s); using the one before", folder, reason)
+                older = [each for each in self.steps() if each < step]
+                instead = f"using the one before, of step {older[-1]}" if older else "starting anew"
+                log.warning("checkpoint %s is damaged (%s); %s", folder, reason, instead)
+                _remove(folder.with_suffix(".damaged"))
+                folder.rename(folder.with_suffix(".damaged"))
                 continue
-            state = _state(step, model, optimisers)
-            _quietly_load(state, folder)
-            model.load_state_dict(state["model"])
-            for index, optimiser in enumerate(optimisers):
-                set_optimizer_state_dict(model, optimiser, state[f"optimiser_{index}"])
-            torch.set_rng_state(state["generator"])
+            _restore(folder, step, model, optimisers)
             return step
         return 0
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step_{step}"
+
+
+def _restore(folder: Path, step: int, model: nn.Module, optimisers: list[Optimizer]) -> None:
+    state = _state(step, model, optimisers)
+    _quietly_load(state, folder)
+    model.load_state_dict(state["model"])
+    for index, optimiser in enumerate(optimisers):
+        set_optimizer_state_dict(model, optimiser, state[f"optimiser_{index}"])
+    torch.set_rng_state(state["generator"])
 
 
 def _state(step: int, model: nn.Module, optimisers: list[Optimizer]) -> dict[str, Any]:
@@ -99,19 +118,45 @@ def _quietly_load(state: dict[str, Any], folder: Path) -> None:
         load(state, checkpoint_id=str(folder), no_dist=not torch.distributed.is_initialized())
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+def _write_manifest(folder: Path, step: int) -> None:
+    hashes = {path.name: _hash(path) for path in sorted(folder.iterdir())}
+    with (folder / _MANIFEST).open("w", encoding="utf-8") as file:
+        json.dump({"step": step, "sha256": hashes}, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _damage(folder: Path) -> str | None:
     """Why a checkpoint cannot be used, or None."""
     try:
-        expected = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sizes"]
-    except (OSError, ValueError, KeyError) as error:
+        expected = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its manifest cannot be read: {error}"
-    for name, size in expected.items():
+    for name, digest in expected.items():
         path = folder / name
-        found = path.stat().st_size if path.is_file() else 0
-        if found != size:
-            return f"{name} has {found} of {size} bytes"
+        if not path.is_file():
+            return f"{name} is missing"
+        if _hash(path) != digest:
+            return f"{name} is not what was written"
     return None

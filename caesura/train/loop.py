@@ -41,6 +41,10 @@ class LoopConfig:
     checkpoint_every_s: float = 180.0
     log_every: int = 10
 
+    def __post_init__(self) -> None:
+        if self.num_steps < 1 or self.log_every < 1:
+            raise ValueError(f"num_steps {self.num_steps} and log_every {self.log_every} must be at least 1")
+
 
 class Metrics(NamedTuple):
     """One row: what happened since the row before.
@@ -69,12 +73,17 @@ def train(
     *,
     device: str = "cpu",
 ) -> None:
-    """Train to `num_steps`, from the newest checkpoint in `folder` if there is one."""
+    """Train to `num_steps`, from the newest checkpoint in `folder` if there is one.
+
+    Raises ValueError if that checkpoint lies beyond `num_steps`.
+    """
     torch.manual_seed(0)
     model.to(device).train()
     optimisers = make_optimisers(model, config.optimiser)
     checkpoints = Checkpoints(folder / "checkpoints")
     first_step = checkpoints.restore(model, optimisers)
+    if first_step > config.num_steps:
+        raise ValueError(f"{folder} is at step {first_step} already, past num_steps {config.num_steps}")
     loss_sum = loss_function(model, config, device)
     meter = Meter(model.config, matmul_peak_flops(device))
     saved_at = time.monotonic()
@@ -152,11 +161,16 @@ class Meter:
 
 def training_flops(config: ModelConfig, positions_BT: Tensor) -> float:
     """6 a weight and token (forward 2, backward 4), and 12 * H * E a layer for each key that a query may
-    read: documents see only themselves, so masked pairs do not count as useful work.
+    read. Only useful work counts: padding does not, documents see only themselves, and looking up an
+    embedding is no arithmetic.
     """
-    pairs = float((positions_BT + 1).sum())
-    attention = 12.0 * config.num_layers * config.num_heads * config.head_dim * pairs
-    return 6.0 * config.num_parameters * positions_BT.numel() + attention
+    # A document has a position 1; padding is all zeros.
+    num_documents = float((positions_BT == 1).sum())
+    num_tokens = float((positions_BT > 0).sum()) + num_documents
+    num_pairs = float(positions_BT.sum()) + num_tokens
+    weights = config.num_parameters - (0 if config.tie_embeddings else config.vocab_size * config.hidden_size)
+    attention = 12.0 * config.num_layers * config.num_heads * config.head_dim * num_pairs
+    return 6.0 * weights * num_tokens + attention
 
 
 def matmul_peak_flops(device: str, *, size: int = 2048, repeats: int = 8) -> float:

@@ -36,6 +36,10 @@ class OptimiserConfig:
     warmup_steps: int = 50
     decay_fraction: float = 0.3
 
+    def __post_init__(self) -> None:
+        if min(self.learning_rate, self.embedding_learning_rate, self.max_grad_norm) <= 0:
+            raise ValueError("learning rates and max_grad_norm must be above 0")
+
 
 def make_optimisers(model: nn.Module, config: OptimiserConfig) -> list[Optimizer]:
     """One or two optimisers that together own every parameter; each group notes its plateau rate."""

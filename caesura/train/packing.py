@@ -6,6 +6,7 @@ step's number: resuming a run needs no more than that number. Shapes: B rows, T 
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,8 +40,8 @@ class PackingConfig:
     """How batches are cut.
 
     batch_tokens: B * T of every batch.
-    row_tokens: the row lengths on offer, ascending; a document goes into the shortest that holds it,
-        because attention over a row costs its length squared.
+    row_tokens: the row lengths on offer, ascending; a long document opens the shortest row that holds
+        it, because attention over a row costs its length squared, and short ones fill the gaps.
     seed: of the shuffle; each pass over the data is shuffled anew.
     """
 
@@ -53,88 +54,59 @@ class Packer:
     """Batches by number. A document longer than the longest row is an error, named by its index."""
 
     def __init__(self, token_set: TokenSet, config: PackingConfig) -> None:
-        limits = np.asarray(config.row_tokens)
         lengths = np.asarray(token_set.lengths)
         longest = int(lengths.argmax())
-        if lengths[longest] > limits[-1] + 1:
+        if lengths[longest] > config.row_tokens[-1] + 1:
             raise DataError(
-                f"document {longest} has {lengths[longest]} tokens, more than a row of {limits[-1]}; "
-                "raise row_tokens or shorten it"
+                f"document {longest} has {lengths[longest]} tokens, more than a row of "
+                f"{config.row_tokens[-1]}; raise row_tokens or shorten it"
             )
-        which = np.searchsorted(limits, lengths - 1)
-        self._buckets = [
-            _Bucket(token_set, config, int(limit), np.flatnonzero(which == index))
-            for index, limit in enumerate(limits)
-            if (which == index).any()
-        ]
-        self._turns: list[tuple[int, int]] = []
+        self._set = token_set
+        self._config = config
+        self._lengths = np.maximum(lengths - 1, 1)
+        self._epoch = self._batches(0)
+        self._epoch_number = 0
+        self._starts = [0, len(self._epoch)]
 
     @property
     def num_batches(self) -> int:
-        """How many batches make one pass over the data, roughly."""
-        return max(1, round(sum(bucket.num_batches for bucket in self._buckets)))
+        """How many batches make the first pass over the data."""
+        return self._starts[1]
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, counted over all epochs. The same step always gives the same batch."""
-        while len(self._turns) <= step:
-            self._turns.append(self._next_turn())
-        bucket, number = self._turns[step]
-        return self._buckets[bucket].batch(number)
+        """The batch of a step, counted over all passes. The same step always gives the same batch."""
+        while step >= self._starts[-1]:
+            self._open_epoch(len(self._starts) - 1)
+            self._starts.append(self._starts[-1] + len(self._epoch))
+        number = bisect.bisect_right(self._starts, step) - 1
+        if number != self._epoch_number:
+            self._open_epoch(number)
+        row_tokens, rows = self._epoch[step - self._starts[number]]
+        filled = [self._fill(row, row_tokens) for row in rows]
+        return Batch(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*filled, strict=True)))
 
-    def _next_turn(self) -> tuple[int, int]:
-        """(bucket, its own batch number): the bucket that is furthest behind its share comes next."""
-        given = [0] * len(self._buckets)
-        if self._turns:
-            given = [self._given(index) for index in range(len(self._buckets))]
-        progress = [(given[i] + 1) / bucket.num_batches for i, bucket in enumerate(self._buckets)]
-        chosen = progress.index(min(progress))
-        return chosen, given[chosen]
+    def _open_epoch(self, number: int) -> None:
+        self._epoch, self._epoch_number = self._batches(number), number
 
-    def _given(self, bucket: int) -> int:
-        return next((number + 1 for each, number in reversed(self._turns) if each == bucket), 0)
-
-
-class _Bucket:
-    """The documents that share a row length."""
-
-    def __init__(
-        self, token_set: TokenSet, config: PackingConfig, row_tokens: int, documents: npt.NDArray[np.int64]
-    ) -> None:
-        self._set = token_set
-        self._documents = documents
-        self._row_tokens = row_tokens
-        self._num_rows = max(1, config.batch_tokens // row_tokens)
-        self._seed = config.seed
-        self._lengths = np.maximum(np.asarray(token_set.lengths) - 1, 1)
-        self._open_epoch(0)
-        # Every epoch counts as many rows as the first, so that a row's number alone tells its epoch.
-        self._rows_per_epoch = len(self._rows)
-
-    @property
-    def num_batches(self) -> float:
-        return self._rows_per_epoch / self._num_rows
-
-    def batch(self, number: int) -> Batch:
-        rows = [self._row(row) for row in range(number * self._num_rows, (number + 1) * self._num_rows)]
-        return Batch(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*rows, strict=True)))
-
-    def _row(self, number: int) -> tuple[npt.NDArray[np.int64], ...]:
-        epoch, index = divmod(number, self._rows_per_epoch)
-        if epoch != self._epoch:
-            self._open_epoch(epoch)
-        return self._fill(self._rows[index % len(self._rows)])
-
-    def _open_epoch(self, epoch: int) -> None:
-        rng = np.random.default_rng((self._seed, self._row_tokens, epoch))
-        order = rng.permutation(self._documents)
-        rows: list[list[int]] = []
+    def _batches(self, epoch: int) -> list[tuple[int, list[list[int]]]]:
+        """Every document once; a batch that rows do not fill is filled up with empty ones."""
+        rng = np.random.default_rng((self._config.seed, epoch))
+        order = rng.permutation(len(self._set))
+        rows: dict[int, list[list[int]]] = {limit: [] for limit in self._config.row_tokens}
         for start in range(0, len(order), _WINDOW):
-            rows += best_fit(order[start : start + _WINDOW], self._lengths, self._row_tokens)
-        self._rows = [rows[index] for index in rng.permutation(len(rows))]
-        self._epoch = epoch
+            for limit, row in best_fit(
+                order[start : start + _WINDOW], self._lengths, self._config.row_tokens
+            ):
+                rows[limit].append(row)
+        batches: list[tuple[int, list[list[int]]]] = []
+        for limit, ready in rows.items():
+            size = max(1, self._config.batch_tokens // limit)
+            shuffled = [ready[index] for index in rng.permutation(len(ready))]
+            shuffled += [[]] * (-len(shuffled) % size)
+            batches += [(limit, shuffled[at : at + size]) for at in range(0, len(shuffled), size)]
+        return [batches[index] for index in rng.permutation(len(batches))]
 
-    def _fill(self, documents: list[int]) -> tuple[npt.NDArray[np.int64], ...]:
-        length = self._row_tokens
+    def _fill(self, documents: list[int], length: int) -> tuple[npt.NDArray[np.int64], ...]:
         tokens, targets = np.zeros(length, np.int64), np.full(length, _NO_TARGET, np.int64)
         mask, positions = np.zeros(length, np.int64), np.zeros(length, np.int64)
         at = 0
@@ -150,19 +122,22 @@ class _Bucket:
 
 
 def best_fit(
-    documents: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], row_tokens: int
-) -> list[list[int]]:
-    """Longest first, each into the fullest row that still takes it: rows of document indices."""
-    rows: list[list[int]] = []
-    rows_by_room: list[list[int]] = [[] for _ in range(row_tokens + 1)]
+    documents: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], limits: tuple[int, ...]
+) -> list[tuple[int, list[int]]]:
+    """Longest first, each into the fullest row that still takes it; where there is none, into a new row of
+    the shortest length that does. Rows as (row length, document indices).
+    """
+    rows: list[tuple[int, list[int]]] = []
+    rows_by_room: list[list[int]] = [[] for _ in range(limits[-1] + 1)]
     for document in sorted(documents.tolist(), key=lambda each: -int(lengths[each])):
-        length = min(int(lengths[document]), row_tokens)
-        room = next((room for room in range(length, row_tokens + 1) if rows_by_room[room]), None)
+        length = int(lengths[document])
+        room = next((room for room in range(length, limits[-1] + 1) if rows_by_room[room]), None)
         if room is None:
-            rows.append([])
-            row, room = len(rows) - 1, row_tokens
+            room = next(limit for limit in limits if limit >= length)
+            rows.append((room, []))
+            row = len(rows) - 1
         else:
             row = rows_by_room[room].pop()
-        rows[row].append(document)
+        rows[row][1].append(document)
         rows_by_room[room - length].append(row)
     return rows

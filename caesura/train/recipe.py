@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from caesura.tokens import Tokenizer
-from caesura.train.stage import Stage
+from caesura.train.stage import Stage, start_folder
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +26,14 @@ class Recipe:
     """From text to a model folder.
 
     name: what the command line calls it.
-    tokenizer_texts: (data folder) -> what the merges are learnt from. vocab_size: how many tokens.
+    tokenizer_texts: (data folder) -> what the merges are learnt from; None: the words of the model that
+        the first stage starts from. vocab_size: how many tokens.
     stages: in order; the last one's model is the recipe's result.
     max_positions: the window that the tokenizer's config names.
     """
 
     name: str
-    tokenizer_texts: Callable[[Path], Iterable[str]]
+    tokenizer_texts: Callable[[Path], Iterable[str]] | None
     vocab_size: int
     stages: tuple[Stage, ...]
     max_positions: int
@@ -38,11 +41,19 @@ class Recipe:
 
 def ensure_tokenizer(recipe: Recipe, *, runs: Path, data: Path) -> Path:
     """The recipe's tokenizer folder, trained if it is not there yet."""
+    if recipe.tokenizer_texts is None:
+        start = recipe.stages[0].start_from
+        if not start:
+            raise ValueError(f"recipe {recipe.name} needs a model to start from: --set start_from=FOLDER")
+        return start_folder(start, runs)
     folder = runs / f"{recipe.name}-tokenizer"
-    if not (folder / "tokenizer.json").is_file():
+    if not folder.is_dir():
         log.info("%s: learning a vocabulary of %d tokens", recipe.name, recipe.vocab_size)
         tokenizer = Tokenizer.train(recipe.tokenizer_texts(data), vocab_size=recipe.vocab_size)
-        tokenizer.save(folder, max_positions=recipe.max_positions)
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        tokenizer.save(part, max_positions=recipe.max_positions)
+        os.replace(part, folder)
     return folder
 
 
@@ -83,10 +94,17 @@ def _replaced(node: Any, keys: list[str], path: str, value: Any) -> Any:
     old = getattr(node, keys[0])
     if len(keys) > 1:
         value = _replaced(old, keys[1:], path, value)
-    elif old is not None and not isinstance(value, type(old)) and not _is_number_pair(old, value):
-        raise ValueError(f"{path}: {value!r} is not of the type of {old!r}")
+    else:
+        _check(get_type_hints(type(node))[keys[0]], old, path, value)
     return dataclasses.replace(node, **{keys[0]: value})
 
 
-def _is_number_pair(old: Any, value: Any) -> bool:
-    return isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool)
+def _check(hint: Any, old: Any, path: str, value: Any) -> None:
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"{path}: {value!r} is not one of {', '.join(map(repr, get_args(hint)))}")
+        return
+    is_number = isinstance(old, float) and isinstance(value, int)
+    if old is None or (type(value) is type(old)) or (is_number and not isinstance(value, bool)):
+        return
+    raise ValueError(f"{path}: {value!r} is not of the type of {old!r}")

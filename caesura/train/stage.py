@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 
@@ -24,10 +24,17 @@ from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.encoding import Encoded, TokenSet
 from caesura.train.loop import LoopConfig, Metrics, train
 from caesura.train.packing import Packer, PackingConfig
+from caesura.train.views import metrics_views
 
 log = logging.getLogger(__name__)
 
-Documents = Callable[[CaesuraFormat, Path], Iterable[Encoded]]
+
+class Documents(Protocol):
+    """Where a stage's documents come from: a frozen dataclass, so that its fields are part of the recipe."""
+
+    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterable[Encoded]:
+        """The encoded documents, the same ones each time. data: the folder of public data sets."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +42,9 @@ class Stage:
     """What one stage trains, on what, and how.
 
     name: the stage's folder below the runs folder.
-    documents: (chat format, data folder) -> encoded documents.
-    model: the shape of a fresh model, for a first stage. start_from: the stage to go on from, otherwise.
+    documents: where its documents come from.
+    model: the shape of a fresh model, for a first stage. start_from: the stage, or the model folder, to
+        go on from, otherwise.
     packing, loop: see there.
     seed: of the fresh weights.
     display_name: what people read in lists of models.
@@ -61,15 +69,24 @@ def run_stage(
     on_metrics: Callable[[Metrics], None],
     device: str = "cpu",
 ) -> Path:
-    """Run a stage to its end, from wherever it stopped; returns the exported model folder."""
+    """Run a stage to its end, from wherever it stopped; returns the exported model folder.
+
+    Raises ValueError if the folder holds a run of another recipe.
+    """
     folder = runs / stage.name
     tokenizer = Tokenizer.load(tokenizer_folder)
+    check_recipe(stage, folder)
     save_recipe(stage, folder)
     packer = Packer(prepare(stage, tokenizer, folder / "tokens", data), stage.packing)
-    log.info("%s: one pass over the data is about %d steps", stage.name, packer.num_batches)
+    log.info("%s: one pass over the data is %d steps", stage.name, packer.num_batches)
     model = first_model(stage, runs)
-    metrics = _MetricsFile(folder / "metrics.jsonl", on_metrics)
-    train(model, packer, stage.loop, folder, metrics, device=device)
+    views = metrics_views(folder)
+
+    def on_row(row: Metrics) -> None:
+        for view in (*views, on_metrics):
+            view(row)
+
+    train(model, packer, stage.loop, folder, on_row, device=device)
     export(model, tokenizer, folder / "model", card(stage, datetime.now(UTC)))
     return folder / "model"
 
@@ -92,15 +109,21 @@ def prepare(stage: Stage, tokenizer: Tokenizer, folder: Path, data: Path) -> Tok
 
 
 def first_model(stage: Stage, runs: Path) -> Transformer:
-    """Fresh weights, or those of the stage before. Raises ValueError if a stage names neither or both."""
+    """Fresh weights, or those to go on from. Raises ValueError if a stage names neither or both."""
     if (stage.model is None) == (stage.start_from is None):
         raise ValueError(f"stage {stage.name} must name either a fresh model or a stage to start from")
     if stage.start_from is not None:
-        return load_model(runs / stage.start_from / "model")
+        return load_model(start_folder(stage.start_from, runs))
     assert stage.model is not None
     model = Transformer(stage.model)
     model.initialise(torch.Generator().manual_seed(stage.seed))
     return model
+
+
+def start_folder(start_from: str, runs: Path) -> Path:
+    """The model folder of an earlier stage, or of a path."""
+    earlier = runs / start_from / "model"
+    return earlier if earlier.is_dir() else Path(start_from)
 
 
 def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[str, Any]) -> None:
@@ -124,26 +147,44 @@ def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[s
     os.replace(part, folder)
 
 
+# What may differ between a run and its continuation: how long, and what is only for watching.
+_FREE = frozenset({"loop.num_steps", "loop.checkpoint_every_s", "loop.log_every", "display_name"})
+
+
 def save_recipe(stage: Stage, folder: Path) -> None:
-    """The resolved config tree beside the run; callables by their qualified name."""
+    """The resolved config tree beside the run."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dataclasses.asdict(stage), indent=2, default=_name_of)
+    text = json.dumps(_tree(stage), indent=2)
     (folder / "recipe.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _name_of(value: Any) -> str:
-    function = getattr(value, "func", value)
-    return f"{function.__module__}.{function.__qualname__}{getattr(value, 'keywords', '')}"
+def check_recipe(stage: Stage, folder: Path) -> None:
+    """Raises ValueError, naming the fields, if the folder's run was begun with other settings."""
+    path = folder / "recipe.json"
+    if not path.is_file():
+        return
+    old, new = (_leaves(tree) for tree in (json.loads(path.read_text(encoding="utf-8")), _tree(stage)))
+    changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    forbidden = [f"{name} ({old.get(name)} -> {new.get(name)})" for name in changed if name not in _FREE]
+    if forbidden:
+        raise ValueError(
+            f"{folder} holds a run with other settings: {', '.join(forbidden)}; "
+            "remove that folder to begin anew, or choose another with --runs"
+        )
 
 
-class _MetricsFile:
-    """Appends each row as a JSON line, then passes it on."""
+def _tree(stage: Stage) -> dict[str, Any]:
+    tree = dataclasses.asdict(stage)
+    tree["documents"]["source"] = type(stage.documents).__qualname__
+    return cast(dict[str, Any], json.loads(json.dumps(tree, default=str)))
 
-    def __init__(self, path: Path, then: Callable[[Metrics], None]) -> None:
-        self._path = path
-        self._then = then
 
-    def __call__(self, metrics: Metrics) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({k: round(v, 6) for k, v in metrics._asdict().items()}) + "\n")
-        self._then(metrics)
+def _leaves(node: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {path: node}
+    children = cast(dict[str, Any], node).items()
+    return {
+        name: leaf
+        for key, child in children
+        for name, leaf in _leaves(child, f"{path}.{key}" if path else key).items()
+    }

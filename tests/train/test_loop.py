@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import math
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from caesura.model import ModelConfig, PackedAttention, Transformer, document_mask, load_model
 from caesura.tokens import CaesuraFormat
-from caesura.train.checkpoint import Checkpoints
 from caesura.train.encoding import Encoded, TokenSet
 from caesura.train.loop import LoopConfig, Metrics, train, training_flops
 from caesura.train.losses import cross_entropy_sum
@@ -102,45 +101,6 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(name: Name, tmp_p
     assert [row.loss for row in whole_rows[4:]] == [row.loss for row in rest_rows]
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_said_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    model = _model()
-    optimisers = make_optimisers(model, OptimiserConfig())
-    checkpoints = Checkpoints(tmp_path)
-    assert checkpoints.save(1, model, optimisers)
-    assert checkpoints.save(2, model, optimisers)
-    data = next((tmp_path / "step_2").glob("*.distcp"))
-    data.write_bytes(data.read_bytes()[:-100])
-    with caplog.at_level(logging.WARNING):
-        assert checkpoints.restore(model, optimisers) == 1
-    assert "damaged" in caplog.text
-    assert "using the one before" in caplog.text
-
-
-def test_a_full_disk_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    model = _model()
-    optimisers = make_optimisers(model, OptimiserConfig())
-    checkpoints = Checkpoints(tmp_path)
-    assert checkpoints.save(1, model, optimisers)
-    (tmp_path / "step_2.part").write_text("in the way")  # a file where the folder must go: the write fails
-    (tmp_path / "step_2.part").chmod(0o400)
-    blocked = Checkpoints(tmp_path / "step_2.part")
-    with caplog.at_level(logging.ERROR):
-        assert not blocked.save(2, model, optimisers)
-    assert "the previous one stays" in caplog.text
-    assert checkpoints.restore(model, optimisers) == 1
-
-
-def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
-    model = _model()
-    optimisers = make_optimisers(model, OptimiserConfig())
-    checkpoints = Checkpoints(tmp_path)
-    for step in (1, 2, 3):
-        checkpoints.save(step, model, optimisers)
-    assert checkpoints.steps() == [2, 3]
-
-
 def test_the_loss_of_uniform_logits_is_the_logarithm_of_the_vocabulary() -> None:
     mask = torch.tensor([[1, 0, 1]])
     loss = cross_entropy_sum(torch.zeros(1, 3, 64), torch.tensor([[1, 2, 3]]), mask)
@@ -161,10 +121,10 @@ def test_every_parameter_is_owned_by_exactly_one_optimiser() -> None:
     assert sorted(owned) == sorted(id(p) for p in model.parameters())
 
 
-def test_flops_count_weights_and_readable_pairs() -> None:
-    positions = torch.tensor([[0, 1, 0]])
-    attention = 12 * SHAPE.num_layers * SHAPE.num_heads * SHAPE.head_dim * (1 + 2 + 1)
-    assert training_flops(SHAPE, positions) == 6 * SHAPE.num_parameters * 3 + attention
+def test_flops_count_weights_and_readable_pairs_but_no_padding() -> None:
+    positions = torch.tensor([[0, 1, 0, 1, 2, 0, 0, 0]])  # two documents, and three places of padding
+    attention = 12 * SHAPE.num_layers * SHAPE.num_heads * SHAPE.head_dim * (1 + 2 + 1 + 2 + 3)
+    assert training_flops(SHAPE, positions) == 6 * SHAPE.num_parameters * 5 + attention
 
 
 def test_packing_does_not_change_what_a_document_is_given() -> None:
@@ -182,13 +142,18 @@ def _packed(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, to
     return torch.cat([first, second])[None], positions, document_mask(positions)
 
 
-def _documents(chat_format: CaesuraFormat, data: Path, *, text: str) -> list[Encoded]:
-    ids = chat_format.tokenizer.encode(text)
-    return [Encoded(ids, [True] * len(ids))] * 8
+@dataclass(frozen=True)
+class _Repeated:
+    """The same text eight times."""
+
+    text: str
+
+    def __call__(self, chat_format: CaesuraFormat, data: Path) -> list[Encoded]:
+        ids = chat_format.tokenizer.encode(self.text)
+        return [Encoded(ids, [True] * len(ids))] * 8
 
 
-def test_a_stage_exports_a_folder_that_loads_and_saves_its_recipe(tmp_path: Path) -> None:
-    chat_format().tokenizer.save(tmp_path / "tokenizer", max_positions=64)
+def _stage(num_steps: int = 2, **changes: Any) -> Stage:
     shape = ModelConfig(
         vocab_size=chat_format().tokenizer.vocab_size,
         hidden_size=16,
@@ -199,28 +164,61 @@ def test_a_stage_exports_a_folder_that_loads_and_saves_its_recipe(tmp_path: Path
         intermediate_size=16,
         max_positions=64,
     )
-    stage = Stage(
-        name="tiny",
-        model=shape,
-        documents=partial(_documents, text="hello"),
-        packing=PACKING,
-        loop=_config(2),
-    )
+    fields: dict[str, Any] = {
+        "name": "tiny",
+        "model": shape,
+        "documents": _Repeated("hello"),
+        "packing": PACKING,
+        "loop": _config(num_steps),
+    }
+    return Stage(**(fields | changes))
+
+
+def _run_stage(stage: Stage, runs: Path) -> tuple[Path, list[Metrics]]:
+    chat_format().tokenizer.save(runs / "tokenizer", max_positions=64)
     rows: list[Metrics] = []
-    folder = run_stage(
-        stage, runs=tmp_path, data=tmp_path, tokenizer_folder=tmp_path / "tokenizer", on_metrics=rows.append
-    )
-    assert load_model(folder).config == shape
+    tokenizer = runs / "tokenizer"
+    folder = run_stage(stage, runs=runs, data=runs, tokenizer_folder=tokenizer, on_metrics=rows.append)
+    return folder, rows
+
+
+def test_a_stage_exports_a_folder_that_loads_and_saves_its_recipe(tmp_path: Path) -> None:
+    stage = _stage()
+    folder, rows = _run_stage(stage, tmp_path)
+    assert load_model(folder).config == stage.model
     assert len(rows) == len((tmp_path / "tiny" / "metrics.jsonl").read_text().splitlines()) == 2
     recipe = json.loads((tmp_path / "tiny" / "recipe.json").read_text())
     assert recipe["loop"]["num_steps"] == 2
-    assert "_documents" in recipe["documents"]
+    assert recipe["documents"] == {"text": "hello", "source": "_Repeated"}
+    assert json.loads((folder / "caesura.json").read_text())["trained_tokens"] == 16
+
+
+def test_tensorboard_sees_what_the_metrics_file_holds(tmp_path: Path) -> None:
+    _run_stage(_stage(), tmp_path)
+    events = EventAccumulator(str(tmp_path / "tiny" / "tensorboard")).Reload()
+    lines = (tmp_path / "tiny" / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert [event.step for event in events.Scalars("loss")] == [1, 2]
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(losses)
+
+
+def test_a_stage_goes_on_for_longer_but_not_with_other_settings(tmp_path: Path) -> None:
+    _run_stage(_stage(2), tmp_path)
+    _, rows = _run_stage(_stage(4), tmp_path)
+    assert [row.step for row in rows] == [3, 4]
+    with pytest.raises(ValueError, match=r"other settings: seed \(0 -> 1\); remove that folder"):
+        _run_stage(_stage(4, seed=1), tmp_path)
+    with pytest.raises(ValueError, match="at step 4 already, past num_steps 3"):
+        _run_stage(_stage(3), tmp_path)
+
+
+def test_a_stage_starts_from_a_stage_or_a_folder(tmp_path: Path) -> None:
+    folder, _ = _run_stage(_stage(), tmp_path)
+    for number, start in enumerate(("tiny", str(folder))):
+        stage = _stage(name=f"next-{number}", model=None, start_from=start)
+        assert load_model(_run_stage(stage, tmp_path)[0]).config == _stage().model
 
 
 def test_a_stage_starts_either_fresh_or_from_another(tmp_path: Path) -> None:
-    stage = Stage(name="none", documents=partial(_documents, text="x"), packing=PACKING, loop=_config(1))
-    chat_format().tokenizer.save(tmp_path / "tokenizer", max_positions=64)
     with pytest.raises(ValueError, match="either a fresh model or a stage"):
-        run_stage(
-            stage, runs=tmp_path, data=tmp_path, tokenizer_folder=tmp_path / "tokenizer", on_metrics=print
-        )
+        _run_stage(_stage(model=None), tmp_path)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from caesura.messages.errors import DataError
 from caesura.recipes import RECIPES
 from caesura.tokens import Tokenizer
 from caesura.train.recipe import Recipe, ensure_tokenizer, override
+from tests.tokens.conversations import chat_format
 
 NANO = RECIPES["nano"]()
 
@@ -38,6 +40,10 @@ def test_lists_become_tuples_and_words_stay_words() -> None:
         ("loop.num_steps=many", "'many' is not of the type of"),
         ("loop.num_steps.deeper=1", "no field 'deeper'; there are none"),
         ("loop.is_compiled=3", "3 is not of the type of True"),
+        ("loop.num_steps=true", "True is not of the type of"),
+        ("loop.num_steps=0", "must be at least 1"),
+        ("loop.optimiser.name=sgd", "'sgd' is not one of 'muon', 'adamw'"),
+        ("loop.optimiser.learning_rate=0", "must be above 0"),
     ],
 )
 def test_a_wrong_override_says_what_may_stand_there(assignment: str, words: str) -> None:
@@ -56,3 +62,22 @@ def test_the_tokenizer_is_learnt_once(tmp_path: Path) -> None:
     folders = {ensure_tokenizer(recipe, runs=tmp_path, data=tmp_path) for _ in range(2)}
     assert len(calls) == 1
     assert Tokenizer.load(folders.pop()).encode("hello") != []
+
+
+def test_a_recipe_without_words_of_its_own_takes_those_of_its_start(tmp_path: Path) -> None:
+    chosen = RECIPES["finetune"]()
+    with pytest.raises(ValueError, match="needs a model to start from: --set start_from=FOLDER"):
+        ensure_tokenizer(chosen, runs=tmp_path, data=tmp_path)
+    started = override(chosen, ["start_from=some/folder"])
+    assert ensure_tokenizer(started, runs=tmp_path, data=tmp_path) == Path("some/folder")
+
+
+def test_fine_tuning_learns_the_rows_of_a_file_and_names_a_bad_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(
+        '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]}\n{'
+    )
+    chosen = override(RECIPES["finetune"](), [f'documents.paths=["{path}"]'])
+    documents = chosen.stages[0].documents(chat_format(), tmp_path)
+    with pytest.raises(DataError, match=r"mine\.jsonl:2: "):
+        list(documents)

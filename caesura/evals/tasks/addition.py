@@ -18,4 +18,4 @@ def _make(rng: Random, difficulty: int) -> Problem:
     return Problem(question=question, steps=tuple(add_columns(first, second)), answer=str(first + second))
 
 
-FAMILY = Family(name="addition", title="addition (control)", make=_make, chance=0.04, needs_thinking=False)
+FAMILY = Family(name="addition", title="addition (control)", make=_make, chance=0.05, needs_thinking=False)

@@ -1,4 +1,4 @@
-"""Chained modular arithmetic: a start value and two to ten operations, modulo a small number."""
+"""Chained modular arithmetic: a start value and one to ten operations, modulo a small number."""
 
 from __future__ import annotations
 

@@ -61,4 +61,4 @@ def _date(rng: Random, days: int) -> Problem:
     return Problem(question=question, steps=tuple(steps), answer=f"{day} {names[month]}")
 
 
-FAMILY = Family(name="dates", title="date arithmetic", make=_make, chance=0.08)
+FAMILY = Family(name="dates", title="date arithmetic", make=_make, chance=0.085)

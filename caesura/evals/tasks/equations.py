@@ -67,4 +67,4 @@ def _divide(a: int, right: int, p: int) -> list[str]:
     return lines
 
 
-FAMILY = Family(name="equations", title="linear equations mod p", make=_make, chance=0.16)
+FAMILY = Family(name="equations", title="linear equations mod p", make=_make, chance=0.17)

@@ -51,4 +51,4 @@ def _search(edges: dict[int, list[int]], start: int) -> tuple[list[int], list[st
     return found, steps
 
 
-FAMILY = Family(name="graph", title="graph reachability", make=_make, chance=0.2)
+FAMILY = Family(name="graph", title="graph reachability", make=_make, chance=0.16)

@@ -47,4 +47,4 @@ def _make(rng: Random, difficulty: int) -> Problem:
     return Problem(question=question, steps=tuple(steps), answer=str(count))
 
 
-FAMILY = Family(name="letters", title="letter counting", make=_make, chance=0.42)
+FAMILY = Family(name="letters", title="letter counting", make=_make, chance=0.39)

@@ -1,4 +1,4 @@
-"""List operations: a list of digits, and two to ten things done to it."""
+"""List operations: a list of digits, and one to ten things done to it."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ def _show(digits: list[int]) -> str:
     return ",".join(map(str, digits))
 
 
-FAMILY = Family(name="lists", title="list operations", make=_make, chance=0.01)
+FAMILY = Family(name="lists", title="list operations", make=_make, chance=0.002)

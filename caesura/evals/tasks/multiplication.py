@@ -19,4 +19,4 @@ def _make(rng: Random, difficulty: int) -> Problem:
     return Problem(question=question, steps=tuple(multiply(first, second)), answer=str(first * second))
 
 
-FAMILY = Family(name="multiplication", title="multiplication", make=_make, chance=0.01)
+FAMILY = Family(name="multiplication", title="multiplication", make=_make, chance=0.003)

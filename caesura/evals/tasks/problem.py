@@ -8,12 +8,14 @@ reply's text: evaluation uses them, and so can rewards. Read next: any family, e
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 MAX_DIFFICULTY = 5
+HELD_OUT_ONE_IN = 8
 _STATED = re.compile(r"[Aa]nswer is:? *(.+?)\.?\s*$", re.MULTILINE)
 
 
@@ -34,6 +36,14 @@ class Problem:
     def thinking(self) -> str:
         """The reasoning as one text."""
         return "\n".join(self.steps)
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether nothing may train on this problem: an eighth of all, by a hash of the reasoning, so that
+        another wording of the same problem is held out with it.
+        """
+        digest = hashlib.sha256(self.thinking.encode()).digest()
+        return int.from_bytes(digest[:4]) % HELD_OUT_ONE_IN == 0
 
     @property
     def reply(self) -> str:
@@ -58,11 +68,17 @@ class Family:
     chance: float
     needs_thinking: bool = True
 
-    def problem(self, seed: int | str, difficulty: int) -> Problem:
-        """The problem of a seed, the same on every machine. Raises ValueError off the dial."""
+    def problem(self, seed: int | str, difficulty: int, *, is_held_out: bool) -> Problem:
+        """The problem of a seed, the same on every machine, from the eighth of all problems that is held
+        out for measuring or from the rest. Raises ValueError off the dial.
+        """
         if not 1 <= difficulty <= MAX_DIFFICULTY:
             raise ValueError(f"difficulty {difficulty} is not in 1..{MAX_DIFFICULTY}")
-        return self.make(Random(f"{self.name}/{difficulty}/{seed}"), difficulty)
+        rng = Random(f"{self.name}/{difficulty}/{seed}")
+        while True:
+            problem = self.make(rng, difficulty)
+            if problem.is_held_out is is_held_out:
+                return problem
 
 
 def stated_answer(reply: str) -> str:

@@ -23,4 +23,4 @@ def _make(rng: Random, difficulty: int) -> Problem:
     return Problem(question=question, steps=steps, answer=str(ordered[place - 1]))
 
 
-FAMILY = Family(name="sorting", title="sorting", make=_make, chance=0.03)
+FAMILY = Family(name="sorting", title="sorting", make=_make, chance=0.02)

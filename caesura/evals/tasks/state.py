@@ -29,4 +29,4 @@ def _make(rng: Random, difficulty: int) -> Problem:
     return Problem(question=question, steps=tuple(steps), answer=state[box])
 
 
-FAMILY = Family(name="state", title="state tracking", make=_make, chance=0.2)
+FAMILY = Family(name="state", title="state tracking", make=_make, chance=0.11)

@@ -53,4 +53,4 @@ def _times(value: int, factor: int) -> list[str]:
     return multiply(value, factor)
 
 
-FAMILY = Family(name="units", title="unit conversion", make=_make, chance=0.02)
+FAMILY = Family(name="units", title="unit conversion", make=_make, chance=0.013)

@@ -54,4 +54,4 @@ def _event(rng: Random, total: int) -> tuple[str, list[str], int, dict[str, int]
     return rng.choice(_HALF), [f"{total}/2={total // 2}"], total // 2, {}
 
 
-FAMILY = Family(name="word_problems", title="short word problems", make=_make, chance=0.03)
+FAMILY = Family(name="word_problems", title="short word problems", make=_make, chance=0.018)

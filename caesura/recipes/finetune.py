@@ -1,0 +1,54 @@
+"""Fine-tuning on rows of one's own: JSONL files of conversations, from any folder of our family.
+
+    caesura train finetune --set start_from=caesura/bundled/nano --set 'documents.paths=["my.jsonl"]'
+
+Enters: files whose lines are as `caesura/train/data.py` reads them; a bad one is named by file and line.
+Leaves: a config tree. Read next: `nano.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from caesura.tokens import CaesuraFormat
+from caesura.train.data import read_rows
+from caesura.train.encoding import Encoded, encode_row
+from caesura.train.loop import LoopConfig
+from caesura.train.optimisers import OptimiserConfig
+from caesura.train.packing import PackingConfig
+from caesura.train.recipe import Recipe
+from caesura.train.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFiles:
+    """Rows from JSONL files, in the files' order.
+
+    paths: the files.
+    """
+
+    paths: tuple[str, ...] = ()
+
+    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+        for path in self.paths:
+            yield from (encode_row(chat_format, row) for row in read_rows(Path(path)))
+
+
+def recipe() -> Recipe:
+    """A gentle pass over one's own rows; set `start_from` and `documents.paths`."""
+    stage = Stage(
+        name="finetune",
+        start_from="",
+        documents=RowFiles(),
+        packing=PackingConfig(batch_tokens=4096, row_tokens=(128, 256, 512, 1024, 2048)),
+        loop=LoopConfig(
+            num_steps=200,
+            is_compiled=False,
+            optimiser=OptimiserConfig(
+                learning_rate=3e-4, embedding_learning_rate=3e-4, warmup_steps=20, decay_fraction=0.5
+            ),
+        ),
+    )
+    return Recipe(name="finetune", tokenizer_texts=None, vocab_size=0, stages=(stage,), max_positions=0)

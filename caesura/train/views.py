@@ -1,0 +1,56 @@
+"""Where rows of metrics go: a JSONL file first, TensorBoard as a view of it.
+
+Enters: `Metrics`. Leaves: `metrics.jsonl`, and event files if TensorBoard is installed
+(`tensorboard --logdir runs`). Read next: `loop.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from caesura.train.loop import Metrics
+
+log = logging.getLogger(__name__)
+
+View = Callable[[Metrics], None]
+
+
+def metrics_views(folder: Path) -> tuple[View, ...]:
+    """The views of a run in `folder`."""
+    file = metrics_file(folder / "metrics.jsonl")
+    if find_spec("tensorboard") is None:
+        return (file,)
+    return (file, tensorboard_view(folder / "tensorboard"))
+
+
+def metrics_file(path: Path) -> View:
+    """Appends each row as a JSON line. A disk that is full costs the row, not the run."""
+
+    def write(row: Metrics) -> None:
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({k: round(v, 6) for k, v in row._asdict().items()}) + "\n")
+        except OSError as error:
+            log.error("metrics of step %d not written: %s", row.step, error)
+
+    return write
+
+
+def tensorboard_view(folder: Path) -> View:
+    """One scalar a field and step."""
+    # An optional package that takes a second to import.
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    writer = SummaryWriter(str(folder))
+
+    def write(row: Metrics) -> None:
+        for name, value in row._asdict().items():
+            if name != "step":
+                writer.add_scalar(name, value, row.step)
+        writer.flush()
+
+    return write

@@ -1,0 +1,175 @@
+"""What the pages say, held against the code.
+
+Enters: the Markdown pages. Leaves: nothing. Read next: `generated_pages.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import Route
+
+from caesura.engine.local_client import EFFORT_BUDGETS
+from caesura.engine.phases import ANSWER_RESERVE
+from caesura.messages.errors import HTTP_STATUS, InvalidRequestError
+from caesura.messages.scripted import ScriptedClient
+from caesura.messages.validation import parse_request
+from caesura.messages.wire_in import MAX_MESSAGES, UNSUPPORTED_BLOCKS, WireRequest
+from caesura.server import create_app
+from caesura.tokens import CLOSING_TEXT
+from tests.generated_pages import PACKAGE, ROOT, cli_reference, file_map, options, verbs
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+BODY: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+# Something that each field could hold, where it is ignored or refused.
+SAMPLES: dict[str, Any] = {
+    "tools": [{"name": "look_up"}],
+    "tool_choice": {"type": "any"},
+    "mcp_servers": [{"url": "x"}],
+}
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def section(page: str, title: str) -> str:
+    return read(page).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def table(page: str, title: str) -> dict[str, str]:
+    """First column, unquoted, to second column."""
+    rows = re.findall(r"^\| `(.+?)` \| (.*?) \|", section(page, title), re.MULTILINE)
+    return dict(rows)
+
+
+def name_page(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_links_lead_somewhere(page: Path) -> None:
+    made_by_commands = {ROOT / "docs/models/nano.md", ROOT / "docs/images/chat.png"}
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            path = (page.parent / target).resolve()
+            assert path.exists() or path in made_by_commands, target
+
+
+def test_the_generated_parts_are_up_to_date() -> None:
+    hint = "run `make docs`"
+    assert read("docs/cli.md") == cli_reference(), hint
+    assert read("ARCHITECTURE.md").endswith(f"\n|---|---|\n{file_map()}"), hint
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_what_the_pages_type_can_be_typed(page: Path) -> None:
+    known = verbs()
+    text = page.read_text(encoding="utf-8")
+    for verb, rest in re.findall(r"(?:bin/|`)caesura ([a-z]+)\b([^`\n#|]*)", text):
+        assert verb in known, f"caesura {verb}"
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= options(verb), f"caesura {verb}{rest}"
+    makefile = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    for target in re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE):
+        assert target in makefile, f"make {target}"
+
+
+def test_the_readme_lists_every_verb() -> None:
+    listed = re.findall(r"^\| `caesura ([a-z]+)` \|", read("README.md"), re.MULTILINE)
+    assert sorted(listed) == sorted(verbs())
+
+
+def test_the_readme_lists_every_room() -> None:
+    listed = re.findall(r"^\| `caesura/([a-z]+)` \|", read("README.md"), re.MULTILINE)
+    assert set(listed) == {path.name for path in PACKAGE.iterdir() if any(path.glob("*.py"))}
+
+
+def definitions(path: Path) -> set[str]:
+    """Top-level names of a file, and `Class.method`s."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            methods = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+            found |= {f"{node.name}.{method.name}" for method in methods}
+    return found
+
+
+def test_every_name_on_the_architecture_page_exists() -> None:
+    names = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)(?::([A-Za-z_.]+))?`", read("ARCHITECTURE.md"))
+    assert len(names) > 50
+    for file, name in names:
+        path = ROOT / file if file.startswith("tests/") else PACKAGE / file
+        assert path.is_file(), file
+        assert not name or name in definitions(path), f"{file}:{name}"
+
+
+def test_files_that_the_guides_name_exist() -> None:
+    for page in PAGES:
+        for file in re.findall(r"`((?:caesura|bench|tests)/[a-z_/]+\.py)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / file).is_file(), f"{page.name}: {file}"
+
+
+def test_the_api_page_lists_every_route() -> None:
+    routes = (route for route in create_app(ScriptedClient()).router.routes if isinstance(route, Route))
+    served = {
+        f"{method} {route.path.replace(':path', '')}"
+        for route in routes
+        for method in (route.methods or set()) - ({"HEAD"} if "GET" in (route.methods or set()) else set())
+    }
+    assert set(table("docs/api.md", "Routes")) == served
+
+
+def test_the_api_page_lists_every_field() -> None:
+    assert set(table("docs/api.md", "Request fields")) == set(WireRequest.model_fields)
+
+
+@pytest.mark.parametrize(("field", "fate"), table("docs/api.md", "Request fields").items())
+def test_a_field_does_what_the_page_says(field: str, fate: str) -> None:
+    body = {**BODY, field: SAMPLES.get(field, {"some": "thing"})}
+    match fate:
+        case "refused":
+            with pytest.raises(InvalidRequestError, match=rf"^{field}\b"):
+                parse_request(body)
+        case "ignored":
+            assert parse_request(body) == parse_request(BODY)
+        case "checked" | "honoured":
+            with pytest.raises(InvalidRequestError, match=rf"^{field}\b"):
+                parse_request({**BODY, field: 7.5 if field not in ("temperature", "top_p") else "much"})
+        case _:
+            raise AssertionError(f"{field} is {fate}, which is not explained on the page")
+
+
+def test_what_is_checked_changes_nothing_that_is_computed() -> None:
+    checked = [name for name, fate in table("docs/api.md", "Request fields").items() if fate == "checked"]
+    assert sorted(checked) == ["cache_control", "metadata", "service_tier"]
+    asked = parse_request({**BODY, "metadata": {"user_id": "u"}, "service_tier": "auto"})
+    assert replace(asked, user_id=None) == parse_request(BODY)
+
+
+def test_the_api_page_lists_every_block() -> None:
+    fates = table("docs/api.md", "Content blocks")
+    assert {name for name, fate in fates.items() if fate == "refused"} == UNSUPPORTED_BLOCKS
+    assert set(fates) - UNSUPPORTED_BLOCKS == {"text", "thinking", "redacted_thinking"}
+
+
+def test_the_api_page_lists_every_error() -> None:
+    listed = {name: int(status) for name, status in table("docs/api.md", "Errors").items()}
+    assert listed == HTTP_STATUS
+
+
+def test_the_limits_on_the_pages_are_those_of_the_code() -> None:
+    assert f"at most {MAX_MESSAGES:,}" in read("docs/api.md")
+    assert f"reserve is {ANSWER_RESERVE} tokens" in read("docs/thinking.md")
+    assert f"`{CLOSING_TEXT.strip()}`" in read("docs/thinking.md")
+    for effort, budget in EFFORT_BUDGETS.items():
+        stated = f"{budget:,} tokens" if budget else "as many as `max_tokens` allows"
+        assert re.search(
+            rf"^\| `{effort}`.*\| {re.escape(stated)} \|$", read("docs/thinking.md"), re.MULTILINE
+        )
