@@ -17,10 +17,13 @@ from starlette.routing import Route
 from caesura.engine.local_client import EFFORT_BUDGETS
 from caesura.engine.phases import ANSWER_RESERVE
 from caesura.messages.errors import HTTP_STATUS, InvalidRequestError
+from caesura.messages.request_rules import MAX_STOP_SEQUENCE_CHARACTERS, MAX_STOP_SEQUENCES
 from caesura.messages.scripted import ScriptedClient
-from caesura.messages.validation import parse_request
-from caesura.messages.wire_in import MAX_MESSAGES, UNSUPPORTED_BLOCKS, WireRequest
-from caesura.server import create_app
+from caesura.messages.validation import ATTRIBUTION_PREFIX, MAX_JSON_VALUES, parse_request
+from caesura.messages.wire_in import MAX_BLOCKS, MAX_MESSAGES, UNSUPPORTED_BLOCKS, WireRequest
+from caesura.recipes import RECIPES
+from caesura.server import ServerConfig, create_app
+from caesura.server.config import MIB
 from caesura.tokens import CLOSING_TEXT
 from tests.generated_pages import PACKAGE, ROOT, cli_reference, file_map, options, verbs
 
@@ -165,7 +168,12 @@ def test_the_api_page_lists_every_error() -> None:
 
 
 def test_the_limits_on_the_pages_are_those_of_the_code() -> None:
-    assert f"at most {MAX_MESSAGES:,}" in read("docs/api.md")
+    api = read("docs/api.md")
+    assert f"at most {MAX_MESSAGES:,}, and as many content blocks" in api
+    assert MAX_BLOCKS == MAX_MESSAGES
+    assert f"at most {MAX_STOP_SEQUENCES}, of at most {MAX_STOP_SEQUENCE_CHARACTERS:,} characters" in api
+    assert f"{ServerConfig().max_body_bytes // MIB} MB (413) and {MAX_JSON_VALUES:,} JSON values" in api
+    assert f"`{ATTRIBUTION_PREFIX}`" in api
     assert f"reserve is {ANSWER_RESERVE} tokens" in read("docs/thinking.md")
     assert f"`{CLOSING_TEXT.strip()}`" in read("docs/thinking.md")
     for effort, budget in EFFORT_BUDGETS.items():
@@ -173,3 +181,7 @@ def test_the_limits_on_the_pages_are_those_of_the_code() -> None:
         assert re.search(
             rf"^\| `{effort}`.*\| {re.escape(stated)} \|$", read("docs/thinking.md"), re.MULTILINE
         )
+
+
+def test_the_training_page_names_every_recipe() -> None:
+    assert all(f"`{name}`" in read("docs/training.md") for name in RECIPES)

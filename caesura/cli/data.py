@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from caesura.cli.extras import needs_extra
+
 _NAMES = typer.Argument(help="Which sets; all of them if none is named.")
 _FOLDER = typer.Option("--folder", help="Where they go.", envvar="CAESURA_DATA")
 _LIST = typer.Option("--list", help="Only list the catalogue, with licences.")
@@ -30,9 +32,11 @@ def data(
     """
     # The converters pull in the training extra, so only this verb imports them.
     from caesura.messages.errors import DataError
-    from caesura.train.fetch import Progress as Fetched
-    from caesura.train.fetch import fetch
-    from caesura.train.sets import SETS
+
+    with needs_extra("train"):
+        from caesura.train.fetch import Progress as Fetched
+        from caesura.train.fetch import fetch
+        from caesura.train.sets import SETS
 
     console = Console()
     if list_:

@@ -16,6 +16,7 @@ import typer
 from caesura.cli.bundled import BUNDLED_NAME, bundled_folder
 from caesura.cli.dtypes import Dtype
 from caesura.cli.evaluation import Evaluation
+from caesura.cli.extras import needs_extra
 from caesura.cli.screen import configure_logging, fail, stderr
 from caesura.messages.errors import CaesuraError
 
@@ -90,7 +91,8 @@ def evaluate(
             dtype=dtype,
         )
         # Torch and inspect-ai take seconds to import, and `--help` or a wrong option should not wait.
-        from caesura.cli.suites import run_suites
+        with needs_extra("train,evals"):
+            from caesura.cli.suites import run_suites
 
         run_suites(evaluation)
     except CaesuraError as error:

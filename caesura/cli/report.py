@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from caesura.cli.extras import needs_extra
 from caesura.cli.screen import configure_logging, fail, stderr
 from caesura.messages.errors import CaesuraError
 
@@ -32,7 +33,8 @@ def report(
     """
     configure_logging(is_verbose=False)
     # Plotting and its imports take a second that `--help` should not wait for.
-    from caesura.cli.card_files import write_card
+    with needs_extra("evals"):
+        from caesura.cli.card_files import write_card
 
     try:
         write_card(results, out, control=control, bench=bench)

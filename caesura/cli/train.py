@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from caesura.cli.extras import needs_extra
 from caesura.cli.screen import fail
 from caesura.messages.errors import CaesuraError
 
@@ -45,16 +46,15 @@ def train(
     # torch takes seconds to import, so only the verbs that need it do.
     import torch
 
-    from caesura.recipes import RECIPES
-    from caesura.train.recipe import ensure_tokenizer, override
+    with needs_extra("train"):
+        from caesura.recipes import RECIPES
+        from caesura.train.recipe import ensure_tokenizer, override
 
     console = Console()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)])
     name, _, only = recipe.partition(":")
     if name not in RECIPES:
         raise typer.BadParameter(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
-    if name == "nano" and not data.is_dir():
-        raise typer.BadParameter(f"no data folder {data}; name one with --data, or run `caesura data` first")
     torch.set_num_threads(threads or torch.get_num_threads())
     try:
         chosen = override(RECIPES[name](), set_ or [])

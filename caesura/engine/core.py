@@ -2,13 +2,15 @@
 
 Enters: sequence requests and cancellations. Leaves: after each step, a report for every sequence that has
 something to say; exactly one report of a sequence carries its `Finished`. Ids are parsed here, so a stop
-sequence ends its sequence in the step in which it appears. Read next: `engine.py`, which runs this on a
+sequence ends its sequence in the step in which it appears. A step that cannot be computed raises; a sequence
+whose new id cannot be dealt with ends as failed, and the others' reports are none the worse. Read next: `engine.py`, which runs this on a
 thread of its own.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +26,8 @@ from caesura.messages.events import Event
 from caesura.messages.response import Usage
 from caesura.tokens.chat_format import ChatFormat
 from caesura.tokens.parser import BlockParser
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +186,7 @@ class EngineCore:
         self._scheduler.commit(plan)
         self._num_steps += 1
         log_probs = drawn.log_probs or [None] * len(sampling)
-        return [self._advance(*each) for each in zip(sampling, drawn.ids, log_probs, strict=True)]
+        return [self._advance_or_fail(*each) for each in zip(sampling, drawn.ids, log_probs, strict=True)]
 
     def stats(self) -> EngineStats:
         """The numbers as they stand."""
@@ -198,6 +202,13 @@ class EngineCore:
             num_output_tokens=self._num_output_tokens,
         )
 
+    def _advance_or_fail(self, live: Prepared, token: int, log_prob: float | None) -> Report:
+        try:
+            return self._advance(live, token, log_prob)
+        except Exception:  # whatever went wrong, rows that ended in this step must be reported
+            log.exception("an id could not be dealt with; its sequence is ended")
+            return self._end(live.sequence.id, "failed")
+
     def _advance(self, live: Prepared, token: int, log_prob: float | None) -> Report:
         """Append a sampled token and whatever is forced behind it; end the sequence if that is its end."""
         sequence, parser = live.sequence, live.parser
@@ -207,10 +218,11 @@ class EngineCore:
         for forced in move.forced:
             events += _force(sequence, parser, forced)
         sequence.phase = move.state
-        reason = _finish_reason(live)
-        if reason is None:
+        if not _is_over(live):
             return Report(sequence.id, events, None)
-        return Report(sequence.id, [*events, *parser.finish()], self._finish(live, reason))
+        # What was held back is told first: it can complete a stop sequence, which is then the reason.
+        events += parser.finish()
+        return Report(sequence.id, events, self._finish(live, _finish_reason(live)))
 
     def _end(self, sequence: int, reason: FinishReason) -> Report:
         return Report(sequence, [], self._finish(self._live[sequence], reason))
@@ -250,12 +262,15 @@ def _draw_of(sequence: Sequence) -> Draw:
     return Draw(sequence.request.sampling, state.phase, sequence.seed, state.num_output)
 
 
-def _finish_reason(live: Prepared) -> FinishReason | None:
+def _is_over(live: Prepared) -> bool:
     state = live.sequence.phase
+    has_stopped = live.parser.stop_sequence is not None or state.phase == "done"
+    return has_stopped or state.num_output >= live.max_output
+
+
+def _finish_reason(live: Prepared) -> FinishReason:
     if live.parser.stop_sequence is not None:
         return "stop_sequence"
-    if state.phase == "done":
+    if live.sequence.phase.phase == "done":
         return "end"
-    if state.num_output < live.max_output:
-        return None
     return "max_tokens" if live.max_output == live.sequence.request.max_tokens else "window"

@@ -2,7 +2,8 @@
 
 Enters: sequence requests, from any event loop or thread. Leaves: for each a `Stream` of block events that
 ends in one `Finished`. After each step the thread hands all streams' news to their event loop in one
-call. A failing step fails the sequences that shared it, and the engine goes on.
+call. A failing step fails the sequences that shared it, a failure between steps all of them, and the engine
+goes on: every sequence that was taken in is told its end.
 Read next: `core.py` (a step), `local_client.py` (the Messages API on top).
 """
 
@@ -24,6 +25,8 @@ from caesura.engine.streams import Completion, Gathering, News, Receiver, Stream
 from caesura.messages.errors import ApiError, OverloadedError
 
 log = logging.getLogger(__name__)
+
+_FAILED = "The engine failed while it computed this reply; try again"
 
 _Batch = list[tuple[Callable[[Sequence[News]], None], list[News]]]
 
@@ -109,11 +112,21 @@ class Engine:
     def _run(self) -> None:
         if self._num_threads is not None:
             torch.set_num_threads(self._num_threads)
-        while self._wait_for_work():
+        try:
+            while self._wait_for_work():
+                self._work()
+        finally:
+            # Whatever ended the thread, nobody may queue for it any more.
+            self._is_closing = True
+            self._end_all("the engine was shut down")
+
+    def _work(self) -> None:
+        try:
             self._take_in()
             self._step()
-        self._take_in()
-        self._deliver(self._core.cancel_all(), ApiError("the engine was shut down"))
+        except Exception:  # the thread is everyone's: it must outlive this, and nobody may wait for ever
+            log.exception("the engine failed between steps; all its sequences are ended")
+            self._end_all(_FAILED)
 
     def _wait_for_work(self) -> bool:
         """Sleep until there is something to do; False when the engine closes."""
@@ -127,8 +140,8 @@ class Engine:
         with self._condition:
             submissions, self._submissions = self._submissions, deque()
             cancellations, self._cancellations = self._cancellations, deque()
-            for prepared, receiver in submissions:
-                self._receivers[prepared.sequence.id] = receiver
+            self._receivers |= {prepared.sequence.id: receiver for prepared, receiver in submissions}
+            for prepared, _ in submissions:
                 self._core.add(prepared)
         reports = [self._core.cancel(sequence) for sequence in cancellations]
         self._deliver([report for report in reports if report is not None])
@@ -140,39 +153,52 @@ class Engine:
             reports = self._core.step()
         except Exception:  # whatever went wrong, the engine must outlive it
             log.exception("a step failed; the sequences that shared it are ended")
-            error = ApiError("The engine failed while it computed this reply; try again")
-            self._deliver(self._core.fail_running(), error)
-        else:
-            self._deliver(reports)
+            reports = self._core.fail_running()
+        self._deliver(reports)
 
-    def _deliver(self, reports: list[Report], error: ApiError | None = None) -> None:
-        """Tell every receiver, with one call for each event loop. `error` replaces what ended them."""
-        batches: dict[asyncio.AbstractEventLoop | None, _Batch] = {}
+    def _deliver(self, reports: list[Report]) -> None:
+        """Tell every receiver what a step brought it; a failed sequence's end is an error."""
+        told: list[tuple[Receiver, list[News]]] = []
         for report in reports:
-            news: list[News] = [*report.events]
-            receiver = self._receivers[report.sequence]
-            if report.finished is not None:
-                news.append(error or report.finished)
-                del self._receivers[report.sequence]
-            if news:
-                batches.setdefault(receiver.loop, []).append((receiver.receive, news))
+            if report.finished is None:
+                told.append((self._receivers[report.sequence], [*report.events]))
+            else:
+                end = ApiError(_FAILED) if report.finished.reason == "failed" else report.finished
+                told.append((self._receivers.pop(report.sequence), [*report.events, end]))
+        self._tell([each for each in told if each[1]])
+
+    def _end_all(self, message: str) -> None:
+        """End every sequence with an error, whether or not the core can still account for it."""
+        with self._condition:
+            submissions, self._submissions = self._submissions, deque()
+        receivers = [*self._receivers.values(), *(submission.receiver for submission in submissions)]
+        self._receivers = {}
+        try:
+            self._core.cancel_all()
+        finally:
+            self._tell([(receiver, [ApiError(message)]) for receiver in receivers])
+
+    def _tell(self, told: list[tuple[Receiver, list[News]]]) -> None:
+        """With one call for each event loop."""
+        batches: dict[asyncio.AbstractEventLoop | None, _Batch] = {}
+        for receiver, news in told:
+            batches.setdefault(receiver.loop, []).append((receiver.receive, news))
         for loop, batch in batches.items():
             if loop is None:
-                _tell(batch)
+                _receive(batch)
             else:
-                self._hand_over(loop, batch, reports)
+                self._hand_over(loop, batch)
 
-    def _hand_over(self, loop: asyncio.AbstractEventLoop, batch: _Batch, reports: list[Report]) -> None:
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, batch: _Batch) -> None:
         try:
-            loop.call_soon_threadsafe(_tell, batch)
+            loop.call_soon_threadsafe(_receive, batch)
         except RuntimeError:
             log.warning("an event loop was closed while its sequences ran; they are cancelled")
-            gone = [report.sequence for report in reports if report.sequence in self._receivers]
-            for sequence in gone:
-                if self._receivers[sequence].loop is loop:
+            for sequence, receiver in self._receivers.items():
+                if receiver.loop is loop:
                     self.cancel(sequence)
 
 
-def _tell(batch: _Batch) -> None:
+def _receive(batch: _Batch) -> None:
     for receive, news in batch:
         receive(news)

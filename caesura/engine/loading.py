@@ -7,7 +7,6 @@ Leaves: a `LoadedModel`, and an `Engine` for it. Read next: `engine.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +95,13 @@ def load(
 def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Engine:
     """An engine for a loaded model, with a pool of its own. It starts with its first request."""
     config = config or EngineConfig()
+    is_small = loaded.model.config.num_parameters < _MAX_ONE_THREAD_PARAMETERS
+    num_threads = config.num_threads or (1 if is_small else None)
+    return Engine(build_core(loaded, config), num_threads=num_threads, max_waiting=config.max_waiting)
+
+
+def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:
+    """What an engine runs on its thread."""
     model, weight = loaded.model, loaded.model.embed_tokens.weight
     page_size = PAGE_SIZE_CUDA if weight.device.type == "cuda" else PAGE_SIZE_CPU
     pool = PagePool(config.num_pages or _num_pages(model, page_size, config), page_size)
@@ -112,7 +118,7 @@ def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Eng
         vocab_size=model.config.vocab_size,
         device=weight.device,
     )
-    core = EngineCore(
+    return EngineCore(
         Runner(model, store),
         pool,
         loaded.chat_format,
@@ -120,9 +126,6 @@ def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Eng
         max_positions=model.config.max_positions,
         config=config.scheduler,
     )
-    is_small = model.config.num_parameters < _MAX_ONE_THREAD_PARAMETERS
-    num_threads = config.num_threads or (1 if is_small else None)
-    return Engine(core, num_threads=num_threads, max_waiting=config.max_waiting)
 
 
 def _num_pages(model: Transformer, page_size: int, config: EngineConfig) -> int:
@@ -138,20 +141,26 @@ def _info(folder: Path, name: str, max_positions: int) -> ModelInfo:
     path = folder / "caesura.json"
     fields = _read_fields(path) if path.is_file() else {}
 
-    def get(field_name: str, kind: Callable[[Any], Any], default: Any) -> Any:
+    def text(field_name: str, default: str) -> str:
         value = fields.get(field_name, default)
-        if type(value) is not kind:
-            raise FolderError(f"{path}: {field_name} {value!r} is not of type {kind}")
+        if not isinstance(value, str):
+            raise FolderError(f"{path}: {field_name} {value!r} is not a text")
+        return value
+
+    def count(field_name: str) -> int:
+        value = fields.get(field_name, max_positions)
+        if type(value) is not int or value < 1:
+            raise FolderError(f"{path}: {field_name} {value!r} is not a whole number from 1")
         return value
 
     written = datetime.fromtimestamp((folder / "config.json").stat().st_mtime, UTC)
     return ModelInfo(
         id=name,
-        display_name=get("display_name", str, name),
-        created_at=get("created_at", str, written.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        display_name=text("display_name", name),
+        created_at=text("created_at", written.strftime("%Y-%m-%dT%H:%M:%SZ")),
         max_input_tokens=max_positions,
-        max_tokens=get("max_tokens", int, max_positions),
-        trained_tokens=get("trained_tokens", int, max_positions),
+        max_tokens=count("max_tokens"),
+        trained_tokens=count("trained_tokens"),
         can_think=True,
     )
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from caesura.engine.core import Finished
@@ -46,6 +48,9 @@ STOP_REASONS: dict[FinishReason, StopReason] = {
 # Rendering more characters than this takes over a millisecond, which other streams would feel.
 _MAX_INLINE_CHARACTERS = 10_000
 
+# More at once would take the processors away from the engine's own thread.
+_MAX_RENDERS = 2
+
 
 class _Served(NamedTuple):
     loaded: LoadedModel
@@ -60,6 +65,7 @@ class LocalClient:
         self._served = {
             name: _Served(loaded, build_engine(loaded, config)) for name, loaded in models.items()
         }
+        self._renderers = ThreadPoolExecutor(_MAX_RENDERS, thread_name_prefix="caesura-render")
 
     async def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
         """The reply as events. Raises ApiError (see `Client.stream`)."""
@@ -80,7 +86,7 @@ class LocalClient:
 
     async def count_tokens(self, request: MessagesRequest) -> int:
         """The length of the rendered prompt."""
-        return len(await _render(self._find(request.model).loaded, request))
+        return len(await self._render(self._find(request.model).loaded, request))
 
     async def models(self) -> list[ModelInfo]:
         """The models on offer, the default one first, with the window that their engines can hold."""
@@ -97,6 +103,7 @@ class LocalClient:
         """Shut the engines down; replies on their way end in an ApiError."""
         for served in self._served.values():
             served.engine.close()
+        self._renderers.shutdown(wait=False, cancel_futures=True)
 
     def _find(self, model: str) -> _Served:
         served = self._served.get(model)
@@ -105,7 +112,7 @@ class LocalClient:
         return served
 
     async def _sequence_request(self, served: _Served, request: MessagesRequest) -> SequenceRequest:
-        prompt = await _render(served.loaded, request)
+        prompt = await self._render(served.loaded, request)
         _check_limits(len(prompt), request, served)
         return SequenceRequest(
             prompt=prompt,
@@ -115,6 +122,24 @@ class LocalClient:
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
         )
+
+    async def _render(self, loaded: LoadedModel, request: MessagesRequest) -> tuple[int, ...]:
+        """The prompt's ids. One that exceeds the window is rendered to its end all the same, because its
+        refusal and `count_tokens` both state the exact length.
+        """
+        conversation, opening = request.conversation, _opening(request)
+        if conversation.is_prefilled and opening != "answer":
+            raise InvalidRequestError(
+                "messages: the final turn is the assistant's, which cannot be continued when thinking is "
+                "enabled; end with a user turn or disable thinking"
+            )
+        render = partial(loaded.chat_format.render, conversation, opening=opening)
+        try:
+            if _num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
+                return render().ids
+            return (await asyncio.get_running_loop().run_in_executor(self._renderers, render)).ids
+        except ValueError as error:
+            raise InvalidRequestError(f"messages: {error}") from error
 
 
 def _opening(request: MessagesRequest) -> Opening:
@@ -128,21 +153,6 @@ def _budget(request: MessagesRequest) -> int | None:
     if request.thinking.mode == "adaptive":
         return EFFORT_BUDGETS[request.effort]
     return request.thinking.budget_tokens
-
-
-async def _render(loaded: LoadedModel, request: MessagesRequest) -> tuple[int, ...]:
-    conversation, opening = request.conversation, _opening(request)
-    if conversation.is_prefilled and opening != "answer":
-        raise InvalidRequestError(
-            "messages: the final turn is the assistant's, which cannot be continued when thinking is "
-            "enabled; end with a user turn or disable thinking"
-        )
-    try:
-        if _num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
-            return loaded.chat_format.render(conversation, opening=opening).ids
-        return (await asyncio.to_thread(loaded.chat_format.render, conversation, opening=opening)).ids
-    except ValueError as error:
-        raise InvalidRequestError(f"messages: {error}") from error
 
 
 def _num_characters(conversation: Conversation) -> int:

@@ -1,8 +1,10 @@
 """The phase machine: it owns thinking, and reads ids only, never text.
 
-    choose --think--> think --end_think--> answer --end--> done
+    choose --think--> think --end_think--> start --word--> answer --end--> done
        \\--------end_think---------------/
 
+An answer that has started holds at least one word, which is any token that is not blank: until then it
+cannot end, so no reply comes out empty or blank that could not be sent back as a message.
 It counts thinking tokens exactly and ends a thought by force, with the closing text and `end_think`, when
 the budget is spent or when more thought would eat the answer's reserve. What it forces is appended to the
 sequence at once and computed as one chunk, so a forced token never competes with a sampled one.
@@ -20,7 +22,7 @@ from typing import Literal, NamedTuple
 
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
 
-Phase = Literal["choose", "think", "answer", "done"]
+Phase = Literal["choose", "think", "start", "answer", "done"]
 
 ANSWER_RESERVE = 64
 
@@ -40,12 +42,14 @@ def masks(tokens: PhaseTokens) -> dict[Phase, Mask]:
     """For each phase in which tokens are sampled, what may be.
 
     The first token only decides; a thought can end in no other way than `end_think`; an answer cannot
-    close a thought that is closed.
+    close a thought that is closed, nor end before it has started.
     """
+    structure = (*tokens.never, tokens.think)
     return {
         "choose": Mask((tokens.think, tokens.end_think), ()),
-        "think": Mask(None, _distinct((*tokens.never, tokens.think, *tokens.end))),
-        "answer": Mask(None, _distinct((*tokens.never, tokens.think, tokens.end_think))),
+        "think": Mask(None, _distinct((*structure, *tokens.end))),
+        "start": Mask(None, _distinct((*structure, tokens.end_think, *tokens.end))),
+        "answer": Mask(None, _distinct((*structure, tokens.end_think))),
     }
 
 
@@ -87,21 +91,26 @@ class PhaseMachine:
     def begin(self, opening: Opening) -> Move:
         """The state before the first token. Where no thought fits, it is closed, or declined, at once."""
         if opening == "choose" and self.close_at < 1:
-            return Move(PhaseState("answer", 0, 1), (self.tokens.end_think,))
-        return self._settle(PhaseState(opening))
+            return Move(PhaseState("start", 0, 1), (self.tokens.end_think,))
+        return self._settle(PhaseState("start" if opening == "answer" else opening))
 
     def advance(self, state: PhaseState, token: int) -> Move:
         """One sampled token further."""
         num_output = state.num_output + 1
         if state.phase == "think":
             if token == self.tokens.end_think:
-                return Move(PhaseState("answer", state.num_thinking, num_output), ())
+                return Move(PhaseState("start", state.num_thinking, num_output), ())
             return self._settle(PhaseState("think", state.num_thinking + 1, num_output))
         if state.phase == "choose":
-            chosen: Phase = "think" if token == self.tokens.think else "answer"
+            chosen: Phase = "think" if token == self.tokens.think else "start"
             return self._settle(PhaseState(chosen, 0, num_output))
-        phase: Phase = "done" if token in self.tokens.end else "answer"
-        return Move(PhaseState(phase, state.num_thinking, num_output), ())
+        return Move(PhaseState(self._after(state.phase, token), state.num_thinking, num_output), ())
+
+    def _after(self, phase: Phase, token: int) -> Phase:
+        """The phase that a token of the answer leads to."""
+        if token in self.tokens.end:
+            return "done"
+        return phase if token in self.tokens.blank else "answer"
 
     def _settle(self, state: PhaseState) -> Move:
         """Close the thought if it may not grow."""
@@ -110,7 +119,7 @@ class PhaseMachine:
             return Move(state, ())
         forced = (*self.closing, self.tokens.end_think)
         num_thinking = state.num_thinking + len(self.closing)
-        return Move(PhaseState("answer", num_thinking, state.num_output + len(forced)), forced)
+        return Move(PhaseState("start", num_thinking, state.num_output + len(forced)), forced)
 
 
 def phase_machine(tokens: PhaseTokens, *, budget_tokens: int | None, max_tokens: int) -> PhaseMachine:

@@ -1,8 +1,10 @@
 """Draws one id a row.
 
 Greedy rows take the likeliest id. Other rows invert the cumulative distribution at one uniform number,
-which is a function of the row's seed and its position: same seed, same text, whatever else is in the
-batch and however often the row was preempted. Shapes: R rows, V vocabulary.
+which is a function of the row's seed and its position alone. So the same logits draw the same id whatever
+else is in the batch and however often the row was preempted. The logits themselves are the same bit for
+bit in float32 only: in bfloat16 the shape of a product moves its rounding, so there the same seed can give
+another text in other company. Shapes: R rows, P phases, V vocabulary.
 Enters: logits and what each row wants. Leaves: ids and, if wanted, their log-probabilities.
 """
 
@@ -19,7 +21,10 @@ from caesura.engine.phases import Phase, masks
 from caesura.messages.request import Sampling
 from caesura.tokens.phase_tokens import PhaseTokens
 
-_MASKED_PHASES: tuple[Phase, ...] = ("choose", "think", "answer")
+_MASKED_PHASES: tuple[Phase, ...] = ("choose", "think", "start", "answer")
+# Colder rows are greedy: below about 1e-38 a temperature is 0 in float32, and long before that nothing but
+# the likeliest id has any probability left.
+_MIN_TEMPERATURE = 1e-6
 _WORD = (1 << 64) - 1
 
 
@@ -46,9 +51,12 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskTable:
-    """Which ids may not be drawn, one row of V booleans for each of choose, think and answer."""
+    """Which ids may not be drawn.
 
-    is_banned_3V: Tensor
+    is_banned_PV: one row of booleans for each phase in which tokens are sampled.
+    """
+
+    is_banned_PV: Tensor
 
     @classmethod
     def build(
@@ -63,15 +71,15 @@ class MaskTable:
                 table[row, list(mask.allowed)] = False
             table[row, list(mask.banned)] = True
         table[:, num_words:] = True
-        return cls(is_banned_3V=table)
+        return cls(is_banned_PV=table)
 
     def apply(self, scores_RV: Tensor, phases: Sequence[Phase]) -> Tensor:
         """The scores with -inf where a row's phase forbids."""
         indices = [_MASKED_PHASES.index(phase) for phase in phases]
         if len(set(indices)) == 1:
-            return scores_RV.masked_fill(self.is_banned_3V[indices[0]], -torch.inf)
+            return scores_RV.masked_fill(self.is_banned_PV[indices[0]], -torch.inf)
         index_R = torch.tensor(indices, device=scores_RV.device)
-        return scores_RV.masked_fill(self.is_banned_3V.index_select(0, index_R), -torch.inf)
+        return scores_RV.masked_fill(self.is_banned_PV.index_select(0, index_R), -torch.inf)
 
 
 def draw(
@@ -93,7 +101,7 @@ def draw(
 def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
     greedy, plain, cut = list[int](), list[int](), list[int]()
     for row, (sampling, _, _, _) in enumerate(draws):
-        if sampling.temperature == 0:
+        if sampling.temperature < _MIN_TEMPERATURE:
             greedy.append(row)
         else:
             (plain if sampling.top_p >= 1 and sampling.top_k is None else cut).append(row)
@@ -132,7 +140,7 @@ def _any_of_the_top(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
 
 def _heated(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
     temperatures = [each.sampling.temperature for each in draws]
-    # The likeliest is moved to 0 first, so that no temperature, however small, overflows.
+    # The likeliest is moved to 0 first, so that a small temperature cannot overflow.
     scores_RV = scores_RV - scores_RV.amax(dim=-1, keepdim=True)
     if all(each == 1 for each in temperatures):
         return scores_RV

@@ -45,6 +45,11 @@ class Stream:
         self._news.extend(news)
         self._arrival.set()
 
+    @property
+    def unread(self) -> tuple[News, ...]:
+        """What has come and was not read yet."""
+        return tuple(self._news)
+
     def __aiter__(self) -> Stream:
         return self
 

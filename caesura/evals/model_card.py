@@ -133,8 +133,8 @@ def _accuracy(evidence: Evidence, image: str) -> list[str]:
         "",
         f"![accuracy over thinking budgets]({image})",
         "",
-        f"Mean over {len(reasoning.families)} families, {num_problems:,} problems a budget, drawn under "
-        "seeds that training never used, with 95 % intervals.",
+        f"Mean over {len(reasoning.families)} families, {num_problems:,} problems a budget, from the "
+        "eighth that a hash keeps out of training in every wording, with 95 % intervals.",
         "",
         *table(header, rows),
         *command(reasoning.provenance),
@@ -289,9 +289,8 @@ def _limits(evidence: Evidence) -> list[str]:
         "",
         "This model proves the machinery and these families of problems, nothing more. It knows no facts to "
         "speak of, and outside of what it was trained on it is fluent at best. The problems come from the "
-        "same generators as its training data, under other seeds: the figures show that it learnt the "
-        "procedures, not that it would find them. The smallest families have so few different questions, "
-        "one-digit sums for instance, that training will have met some of them." + weakest,
+        "same generators as its training data, from the eighth that a hash holds out: the figures show that "
+        "it learnt the procedures, not that it would find them." + weakest,
         "",
         "An interval says how much other problems would move a figure, not how much another training run "
         "would.",

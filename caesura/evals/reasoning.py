@@ -23,11 +23,10 @@ from inspect_ai.solver import TaskState, generate
 
 from caesura.evals.attempts import Attempt, Condition, Posed, at_budget, pose
 from caesura.evals.client_model import reply_facts
-from caesura.evals.tasks import is_correct, stated_answer
+from caesura.evals.tasks import FILLER, is_correct, stated_answer
 
 # Beyond the budget: the longest answers take under twenty tokens, the forced end of a thought under ten.
 ANSWER_TOKENS = 128
-FILLER = " ."
 DEFAULT_PROBLEMS = 20
 DEFAULT_SEEDS = 3
 

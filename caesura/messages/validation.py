@@ -59,8 +59,9 @@ _VALUE_OR_TEXT = re.compile(rb'[\[{,]|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
 
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
-# `count_tokens` has no limit to validate against, and a request must carry one.
-_NO_LIMIT = 1
+# `count_tokens` is given no limit, and a request must carry one: the least that leaves room to think, so
+# that the prompt is rendered as for any reply, and no model's maximum is exceeded.
+_NO_LIMIT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

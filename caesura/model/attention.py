@@ -37,6 +37,10 @@ class PackedAttention:
     mask_B1TT: Tensor | None = None
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        dtype = query.dtype
+        if query.device.type == "cpu":
+            # torch's CPU kernel is faster in float32 than in bfloat16, at 128 tokens twice as fast.
+            query, key, value = query.float(), key.float(), value.float()
         query_BHTE, key_BKTE, value_BKTE = (x.transpose(1, 2) for x in (query, key, value))
         read_BHTE = F.scaled_dot_product_attention(
             query_BHTE,
@@ -46,7 +50,7 @@ class PackedAttention:
             is_causal=self.mask_B1TT is None,
             enable_gqa=True,
         )
-        return read_BHTE.transpose(1, 2)
+        return read_BHTE.transpose(1, 2).to(dtype)
 
 
 def document_mask(positions_BT: Tensor) -> Tensor:

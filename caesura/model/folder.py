@@ -49,7 +49,7 @@ def read_config(folder: Path) -> ModelConfig:
         raise FolderError(f"{path} is not valid JSON: {error}") from error
     except KeyError as error:
         raise FolderError(f"{path} lacks the field {error}") from error
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, OverflowError) as error:
         raise FolderError(f"{path} has a field of the wrong type: {error}") from error
     except ValueError as error:
         raise FolderError(f"{path}: {error}") from error
@@ -63,16 +63,18 @@ def config_from_json(fields: dict[str, Any]) -> ModelConfig:
         raise ValueError(f"architecture {architecture} is not one of {', '.join(ARCHITECTURES)}")
     if fields.get("hidden_act", "silu") != "silu" or fields.get("mlp_bias"):
         raise ValueError("only SwiGLU without biases is supported (hidden_act silu, mlp_bias false)")
-    num_heads = int(fields["num_attention_heads"])
+    if fields.get("partial_rotary_factor") not in (None, 1):
+        raise ValueError("partial_rotary_factor other than 1 is not supported")
+    hidden_size, num_heads = _size(fields, "hidden_size"), _size(fields, "num_attention_heads")
     return ModelConfig(
         family=family,
-        vocab_size=int(fields["vocab_size"]),
-        hidden_size=int(fields["hidden_size"]),
-        num_layers=int(fields["num_hidden_layers"]),
+        vocab_size=_size(fields, "vocab_size"),
+        hidden_size=hidden_size,
+        num_layers=_size(fields, "num_hidden_layers"),
         num_heads=num_heads,
-        num_kv_heads=int(fields.get("num_key_value_heads") or num_heads),
-        head_dim=int(fields.get("head_dim") or fields["hidden_size"] // num_heads),
-        intermediate_size=int(fields["intermediate_size"]),
+        num_kv_heads=_size(fields, "num_key_value_heads", num_heads),
+        head_dim=_size(fields, "head_dim", hidden_size // num_heads),
+        intermediate_size=_size(fields, "intermediate_size"),
         max_positions=_window(fields, family),
         norm_eps=float(fields.get("rms_norm_eps", 1e-6)),
         rope=_rope_from_json(fields),
@@ -83,15 +85,23 @@ def config_from_json(fields: dict[str, Any]) -> ModelConfig:
     )
 
 
+def _size(fields: dict[str, Any], name: str, default: int | None = None) -> int:
+    """A positive number. A field that is absent or null takes the default; without one it is an error."""
+    value = fields[name] if default is None else fields.get(name)
+    size = default if default is not None and value is None else int(cast(int, value))
+    if size < 1:
+        raise ValueError(f"{name} {size} is below 1")
+    return size
+
+
 def _window(fields: dict[str, Any], family: Family) -> int:
-    window = int(fields.get("max_position_embeddings", 2048))
-    sliding = fields.get("sliding_window")
+    window = _size(fields, "max_position_embeddings", 2048)
     slides = family == "mistral" or bool(fields.get("use_sliding_window"))
-    if slides and sliding and int(sliding) < window:
+    sliding = _size(fields, "sliding_window", window) if slides else window
+    if sliding < window:
         # Within the sliding window, sliding and full attention are the same thing.
         log.warning("context limited to the model's sliding window: %d of %d tokens", sliding, window)
-        return int(sliding)
-    return window
+    return min(sliding, window)
 
 
 def _rope_from_json(fields: dict[str, Any]) -> RopeConfig:
@@ -101,8 +111,12 @@ def _rope_from_json(fields: dict[str, Any]) -> RopeConfig:
         raise ValueError(f"rope type {kind} is not one of {', '.join(get_args(RopeType))}")
     if "mscale" in scaling or "mscale_all_dim" in scaling:
         raise ValueError("YaRN with mscale is not supported")
+    if scaling.get("partial_rotary_factor") not in (None, 1):
+        raise ValueError("partial_rotary_factor other than 1 is not supported")
     names = ("factor", "beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor", "attention_factor")
     numbers = {name: float(scaling[name]) for name in names if scaling.get(name) is not None}
+    if not numbers.get("factor", 1.0) > 0:
+        raise ValueError(f"rope factor {numbers['factor']} is not positive")
     original = scaling.get("original_max_position_embeddings")
     return RopeConfig(
         theta=float(scaling.get("rope_theta") or fields.get("rope_theta") or 10_000.0),
@@ -207,8 +221,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder, in the index's order if it is sharded."""
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if index.is_file():
-        weight_map = cast(dict[str, str], json.loads(index.read_text(encoding="utf-8"))["weight_map"])
-        names = list(dict.fromkeys(weight_map.values()))
+        names = _indexed_names(index)
         if any(Path(name).name != name for name in names):
             raise FolderError(f"{index} names a file outside of its folder")
         absent = [name for name in names if not (folder / name).is_file()]
@@ -224,6 +237,19 @@ def weight_files(folder: Path) -> list[Path]:
             "convert them to safetensors first"
         )
     raise FolderError(f"{folder} has no model.safetensors")
+
+
+def _indexed_names(index: Path) -> list[str]:
+    """The file names of a sharded folder's index, in its order."""
+    try:
+        fields: object = json.loads(index.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FolderError(f"{index} is not valid JSON: {error}") from error
+    weight_map = cast(dict[str, object], fields).get("weight_map") if isinstance(fields, dict) else None
+    names = list(cast(dict[str, object], weight_map).values()) if isinstance(weight_map, dict) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise FolderError(f"{index} has no weight_map from weights to file names")
+    return list(dict.fromkeys(cast(list[str], names)))
 
 
 def _fuse(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
@@ -245,10 +271,7 @@ def _fuse(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
 
 def _fusion(name: str) -> tuple[str | None, list[str]]:
     """The fused name that a projection belongs to, and all the projections in it, in order."""
-    for target, parts in (
-        ("qkv_proj", ("q_proj", "k_proj", "v_proj")),
-        ("gate_up_proj", ("gate_proj", "up_proj")),
-    ):
+    for target, parts in _FUSIONS.items():
         for part in parts:
             if f".{part}." in name:
                 return name.replace(part, target), [name.replace(part, each) for each in parts]
@@ -263,10 +286,10 @@ def unfused_state(model: Transformer) -> dict[str, Tensor]:
     for name, tensor in model.state_dict().items():
         name = name if name.startswith("lm_head") else f"model.{name}"
         if ".qkv_proj." in name:
-            parts = zip(("q_proj", "k_proj", "v_proj"), tensor.split((query, kv, kv)), strict=True)
+            parts = zip(_FUSIONS["qkv_proj"], tensor.split((query, kv, kv)), strict=True)
             state |= {name.replace("qkv_proj", part): piece for part, piece in parts}
         elif ".gate_up_proj." in name:
-            parts = zip(("gate_proj", "up_proj"), tensor.chunk(2), strict=True)
+            parts = zip(_FUSIONS["gate_up_proj"], tensor.chunk(2), strict=True)
             state |= {name.replace("gate_up_proj", part): piece for part, piece in parts}
         else:
             state[name] = tensor

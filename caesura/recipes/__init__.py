@@ -5,6 +5,10 @@ from collections.abc import Callable
 from caesura.recipes import finetune, nano
 from caesura.train.recipe import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"nano": nano.recipe, "finetune": finetune.recipe}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "nano": nano.recipe,
+    "nano-control": nano.control,
+    "finetune": finetune.recipe,
+}
 
 __all__ = ["RECIPES"]

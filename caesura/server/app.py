@@ -20,9 +20,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from caesura.messages.background import Background
 from caesura.messages.client import Client
 from caesura.messages.closing import closing
-from caesura.messages.errors import ApiError, ErrorType
+from caesura.messages.errors import HTTP_STATUS, ApiError, ErrorType
 from caesura.messages.events import MessageStart
 from caesura.messages.fold import collect
 from caesura.messages.request import MessagesRequest
@@ -43,10 +44,11 @@ from caesura.server.sse import EventWriter
 
 logger = logging.getLogger(__name__)
 
+SERVER_NAME = "caesura"
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 Handler = Callable[[Exchange], Awaitable[None]]
-_STATUS_TYPES: dict[int, ErrorType] = {404: "not_found_error", 413: "request_too_large"}
+_STATUS_TYPES = {status: error_type for error_type, status in HTTP_STATUS.items()}
 
 
 class _Endpoint:
@@ -86,6 +88,7 @@ class _MessagesApi:
     def __init__(self, client: Client, config: ServerConfig) -> None:
         self._client = client
         self._config = config
+        self._background = Background()
 
     def routes(self) -> list[Route]:
         routes = [
@@ -101,7 +104,7 @@ class _MessagesApi:
         return [*routes, Route("/v1/{path:path}", nowhere), Route("/api/hello", nowhere)]
 
     async def create_message(self, exchange: Exchange) -> None:
-        asked = parse_request(await self._json(exchange), self._dialect(exchange))
+        asked = await self._asked(exchange, parse_request)
         request = await self._addressed(asked)
         if asked.stream:
             await exchange.until_disconnect(self._stream(exchange, request, asked.model))
@@ -115,6 +118,7 @@ class _MessagesApi:
             exchange.write,
             request_id=exchange.request_id,
             ping_interval_s=self._config.ping_interval_s,
+            write_timeout_s=self._config.write_timeout_s,
             with_token_counts=TOKEN_COUNT_BETA in exchange.betas(),
         )
         async with closing(self._client.stream(request)) as events:
@@ -126,7 +130,7 @@ class _MessagesApi:
             await exchange.end_stream()
 
     async def count_tokens(self, exchange: Exchange) -> None:
-        asked = parse_count_request(await self._json(exchange), self._dialect(exchange))
+        asked = await self._asked(exchange, parse_count_request)
         request = await self._addressed(asked)
         num_tokens = await exchange.until_disconnect(self._client.count_tokens(request))
         await exchange.send_json({"input_tokens": num_tokens})
@@ -145,10 +149,14 @@ class _MessagesApi:
         await exchange.send_json(model_json(info))
 
     async def health(self, exchange: Exchange) -> None:
-        await exchange.send_json({"status": "ok"})
+        await exchange.send_json({"status": "ok", "server": SERVER_NAME})
 
-    async def _json(self, exchange: Exchange) -> object:
-        return parse_json(await exchange.read_body(self._config.max_body_bytes))
+    async def _asked(
+        self, exchange: Exchange, parse: Callable[[object, Dialect], MessagesRequest]
+    ) -> MessagesRequest:
+        body = await exchange.read_body(self._config.max_body_bytes)
+        dialect = self._dialect(exchange)
+        return await self._background.run(len(body), lambda: parse(parse_json(body), dialect))
 
     def _dialect(self, exchange: Exchange) -> Dialect:
         return Dialect(
@@ -194,5 +202,5 @@ def create_app(client: Client, config: ServerConfig | None = None) -> FastAPI:
     app.router.routes.extend(_MessagesApi(client, config).routes())
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_middleware(FrontDoor, access=Access(config))
+    app.add_middleware(FrontDoor, access=Access(config), body_timeout_s=config.body_timeout_s)
     return app

@@ -7,7 +7,7 @@ Enters: what the Client offers, the default first. Leaves: one model, or a page 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from caesura.messages.errors import InvalidRequestError, NotFoundError
@@ -17,14 +17,20 @@ from caesura.messages.wire import model_json
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
+# What Claude Code puts behind a name to ask for a long window; there is one window here.
+_LONG_WINDOW_SUFFIX = "[1m]"
 _LIFECYCLES = ("active", "deprecated", "retired")
 
 
 def find_model(models: Sequence[ModelInfo], name: str) -> ModelInfo:
-    """The model that a name means: its own, or the default for any `claude-` name."""
-    for info in models:
-        if info.id == name:
-            return info
+    """The model that a name means: its own, or the default for any `claude-` name.
+
+    `[1m]` behind a name means nothing here.
+    """
+    by_id = {info.id: info for info in models}
+    info = by_id.get(name) or by_id.get(name.removesuffix(_LONG_WINDOW_SUFFIX))
+    if info is not None:
+        return info
     if models and name.startswith("claude-"):
         return models[0]
     raise NotFoundError(f"model: {name[:200]}")
@@ -82,6 +88,18 @@ def page_request(
     )
 
 
+def _with_alias(models: Sequence[ModelInfo]) -> Sequence[ModelInfo]:
+    """The models, and the default one once more under a name by which clients that look for one find it.
+
+    Claude Code lists only models whose names contain "claude".
+    """
+    if not models or "claude" in models[0].id:
+        return models
+    alias = f"claude-{models[0].id}"
+    is_taken = any(info.id == alias for info in models)
+    return models if is_taken else [*models, replace(models[0], id=alias)]
+
+
 def _position(models: Sequence[ModelInfo], field: str, name: str) -> int:
     for position, info in enumerate(models):
         if info.id == name:
@@ -90,7 +108,10 @@ def _position(models: Sequence[ModelInfo], field: str, name: str) -> int:
 
 
 def models_page(models: Sequence[ModelInfo], page: PageRequest) -> dict[str, Any]:
-    """One page of the list."""
+    """One page of the list; an alias names the model that it stands for."""
+    named = {info.id for info in models}
+    default = models[0].id if models else None
+    models = _with_alias(models)
     if page.lifecycles and "active" not in page.lifecycles:
         models = ()
     if page.before_id is not None:
@@ -101,7 +122,10 @@ def models_page(models: Sequence[ModelInfo], page: PageRequest) -> dict[str, Any
         start = _position(models, "after_id", page.after_id) + 1 if page.after_id is not None else 0
         chosen, has_more = models[start : start + page.limit], start + page.limit < len(models)
     return {
-        "data": [model_json(info) for info in chosen],
+        "data": [
+            model_json(info) if info.id in named else {**model_json(info), "alias_of": default}
+            for info in chosen
+        ],
         "has_more": has_more,
         "first_id": chosen[0].id if chosen else None,
         "last_id": chosen[-1].id if chosen else None,

@@ -20,6 +20,8 @@ class ServerConfig:
     allows_sampling: whether the dialect 2026-10-21 takes `temperature`, `top_p` and `top_k` after all.
     is_strict: whether request fields that are not known are refused rather than ignored.
     ping_interval_s: how long a stream may be silent before a `ping`.
+    body_timeout_s: how long the next byte of a request may take.
+    write_timeout_s: how long a client may leave a stream unread once nothing more of it can be sent.
     max_body_bytes: the largest request body that is read.
     allowed_hosts: further names under which a server without keys may be addressed.
     allowed_origins: further origins (`https://name:port`) whose pages may call a server without keys.
@@ -29,6 +31,8 @@ class ServerConfig:
     allows_sampling: bool = False
     is_strict: bool = False
     ping_interval_s: float = 10.0
+    body_timeout_s: float = 60.0
+    write_timeout_s: float = 60.0
     max_body_bytes: int = 32 * MIB
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
@@ -36,3 +40,6 @@ class ServerConfig:
     def __post_init__(self) -> None:
         if not all(key.strip() for key in self.api_keys):
             raise CaesuraError("an API key is blank; give a key, or none at all")
+        # Headers carry no other characters in one agreed form, so such a key would open nothing.
+        if not all(key.isascii() and key.isprintable() for key in self.api_keys):
+            raise CaesuraError("an API key holds characters other than printable ASCII; choose another key")

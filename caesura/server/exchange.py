@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from caesura.messages.errors import ApiError, InvalidRequestError, RequestTooLargeError
+from caesura.messages.errors import ApiError, InvalidRequestError, RequestTimeoutError, RequestTooLargeError
 from caesura.messages.wire import error_json
 from caesura.server.config import MIB
 
@@ -110,8 +110,8 @@ class Exchange:
 
     async def send_error(self, error: ApiError) -> None:
         """Answer with an error envelope."""
-        # What may be left of a body that was too large is not read, so the connection cannot go on.
-        is_unread = isinstance(error, RequestTooLargeError)
+        # What may be left of a body that was too large or too slow is not read: the connection cannot go on.
+        is_unread = isinstance(error, RequestTooLargeError | RequestTimeoutError)
         headers: tuple[Header, ...] = ((b"connection", b"close"),) if is_unread else ()
         await send_bytes(self._send, error.status, error_body(error, self.request_id), headers)
 

@@ -1,17 +1,18 @@
 """What every request passes first: it gets a name, is let in or not, and never fails without an envelope.
 
-Enters: ASGI. Leaves: ASGI, with `request-id` on every response. It wraps `send` and nothing else, so that
-streams are not buffered. Read next: `authentication.py`.
+Enters: ASGI. Leaves: ASGI, with `request-id` on every response. It wraps `send`, whole as it comes, so that
+streams are not buffered, and `receive`, so that nobody waits for ever for a body. Read next: `authentication.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from caesura.messages.errors import ApiError, AuthenticationError
+from caesura.messages.errors import ApiError, AuthenticationError, OverloadedError, RequestTimeoutError
 from caesura.server.authentication import API_PREFIX, Access
 from caesura.server.exchange import REQUEST_ID, error_body, new_request_id, send_bytes
 from caesura.server.sse import INTERNAL_ERROR
@@ -21,12 +22,38 @@ logger = logging.getLogger(__name__)
 _ASK_BROWSER = (b"www-authenticate", b'Basic realm="caesura: any name, the API key as password"')
 
 
+_STOPPING = OverloadedError("Overloaded: the server is shutting down; try again later")
+_CLOSE = (b"connection", b"close")
+
+
+class _PatientReceive:
+    """`receive`, which waits for each piece of a body for a while only."""
+
+    def __init__(self, receive: Receive, timeout_s: float) -> None:
+        self._receive = receive
+        self._timeout_s = timeout_s
+        self._is_complete = False
+
+    async def __call__(self) -> Message:
+        if self._is_complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                message = await self._receive()
+        except TimeoutError:
+            reason = f"no byte of the request body came for {self._timeout_s:g} s; send it again"
+            raise RequestTimeoutError(reason) from None
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+
 class FrontDoor:
     """The outermost middleware."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, body_timeout_s: float) -> None:
         self._app = app
         self._access = access
+        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -51,22 +78,30 @@ class FrontDoor:
 
         try:
             self._check(scope, method=scope["method"])
+            await self._app(scope, _PatientReceive(receive, self._body_timeout_s), named_send)
+        except asyncio.CancelledError:
+            if not has_started:
+                await _refuse(named_send, _STOPPING, scope)
+            raise
         except ApiError as error:
+            if has_started:
+                raise
             await _refuse(named_send, error, scope)
-            return
-        try:
-            await self._app(scope, receive, named_send)
         except Exception:
             logger.exception("%s %s %s failed", request_id, scope["method"], scope["path"])
             if has_started:
                 raise
-            await send_bytes(named_send, INTERNAL_ERROR.status, error_body(INTERNAL_ERROR, request_id))
+            await _refuse(named_send, INTERNAL_ERROR, scope)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._check(scope, method="GET")
         except ApiError:
             await send({"type": "websocket.close", "code": 1008})
+            return
+        except Exception:
+            logger.exception("websocket %s could not be checked", scope["path"])
+            await send({"type": "websocket.close", "code": 1011})
             return
         await self._app(scope, receive, send)
 
@@ -78,5 +113,6 @@ class FrontDoor:
 
 async def _refuse(send: Send, error: ApiError, scope: Scope) -> None:
     asks = isinstance(error, AuthenticationError) and not scope["path"].startswith(API_PREFIX)
-    headers = (_ASK_BROWSER,) if asks else ()
+    # A body that was not read to its end leaves the connection in the middle of a request.
+    headers = (_ASK_BROWSER,) if asks else (_CLOSE,) if isinstance(error, RequestTimeoutError) else ()
     await send_bytes(send, error.status, error_body(error, scope[REQUEST_ID]), headers)

@@ -17,7 +17,7 @@ from typing import Any
 from caesura.messages.errors import ApiError
 from caesura.messages.events import Event, MessageStop, Ping, TextDelta, ThinkingDelta
 from caesura.messages.wire import event_json
-from caesura.server.exchange import error_body
+from caesura.server.exchange import ClientDisconnected, error_body
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ _COUNTED_THINKING = (
     'data: {"type":"content_block_delta","index":%d,'
     '"delta":{"type":"thinking_delta","thinking":%s,"estimated_tokens":%d}}\n\n'
 )
+# A client that does not read keeps at most about this much of its reply here.
+MAX_PENDING_BYTES = 2**20
 # How many events may be taken without giving the writer a turn.
 _EVENTS_PER_TURN = 64
 
@@ -73,19 +75,32 @@ class EventWriter:
     """Writes one reply: the events are read by one task, sent by another, and pinged over by a third."""
 
     def __init__(
-        self, write: Write, *, request_id: str, ping_interval_s: float, with_token_counts: bool
+        self,
+        write: Write,
+        *,
+        request_id: str,
+        ping_interval_s: float,
+        with_token_counts: bool,
+        write_timeout_s: float,
     ) -> None:
         self._write = write
+        self._write_timeout_s = write_timeout_s
         self._request_id = request_id
         self._ping_interval_s = ping_interval_s
         self._with_token_counts = with_token_counts
         self._ready: list[bytes] = []
+        self._num_ready_bytes = 0
+        self._is_writing = False
         self._wake = asyncio.Event()
+        self._is_drained = asyncio.Event()
         self._is_over = False
         self._last_write_s = 0.0
 
     async def write(self, first: Event, rest: AsyncIterator[Event]) -> None:
-        """Send a whole stream; a failure in it becomes its last event."""
+        """Send a whole stream; a failure in it becomes its last event.
+
+        Raises ClientDisconnected when the client has read nothing for too long.
+        """
         self._put(encode_event(first))
         self._last_write_s = asyncio.get_running_loop().time()
         tasks = [asyncio.create_task(self._read(rest)), asyncio.create_task(self._ping())]
@@ -98,7 +113,14 @@ class EventWriter:
 
     def _put(self, data: bytes) -> None:
         self._ready.append(data)
+        self._num_ready_bytes += len(data)
         self._wake.set()
+
+    async def _room(self) -> None:
+        """Waits until what is ready is not too much."""
+        while self._num_ready_bytes > MAX_PENDING_BYTES:
+            self._is_drained.clear()
+            await self._is_drained.wait()
 
     async def _send_ready(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -107,9 +129,21 @@ class EventWriter:
             self._wake.clear()
             chunk = b"".join(self._ready)
             self._ready.clear()
+            self._num_ready_bytes = 0
+            self._is_drained.set()
             self._last_write_s = clock()
             if chunk:
+                await self._write_in_time(chunk)
+
+    async def _write_in_time(self, chunk: bytes) -> None:
+        self._is_writing = True
+        try:
+            async with asyncio.timeout(self._write_timeout_s):
                 await self._write(chunk)
+        except TimeoutError:
+            raise ClientDisconnected from None
+        finally:
+            self._is_writing = False
 
     async def _read(self, events: AsyncIterator[Event]) -> None:
         try:
@@ -128,6 +162,7 @@ class EventWriter:
         num_events = 0
         async for event in events:
             self._put(encode_event(event, with_token_counts=with_token_counts))
+            await self._room()
             if isinstance(event, MessageStop):
                 return
             num_events += 1
@@ -140,6 +175,8 @@ class EventWriter:
         while True:
             remaining_s = self._last_write_s + self._ping_interval_s - clock()
             if remaining_s <= 0:
-                self._put(_PING)
+                # Over what still waits to be read, a ping would say nothing.
+                if not self._is_writing:
+                    self._put(_PING)
                 remaining_s = self._ping_interval_s
             await asyncio.sleep(remaining_s)

@@ -106,6 +106,7 @@ class CaesuraFormat:
             end=(self._ids[markers.END],),
             closing=tuple(tokenizer.encode(CLOSING_TEXT)),
             never=tuple(sorted(structural)),
+            blank=tokenizer.blank_ids,
         )
 
     @property

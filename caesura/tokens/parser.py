@@ -52,7 +52,8 @@ class BlockParser:
             return [*self._close(), *self._enter("answer")]
         if self._state == "choose":
             self._state = "answer"
-        return self._text(self._decoder.decode(self._token_bytes[token]), num_tokens=1)
+        begun = self._begin_thought()
+        return [*begun, *self._text(self._decoder.decode(self._token_bytes[token]), num_tokens=1)]
 
     def finish(self) -> list[Event]:
         """Whatever was held back, and the end of the open block."""
@@ -60,7 +61,11 @@ class BlockParser:
 
     def _enter(self, state: _State) -> list[Event]:
         self._state = state
-        return self._open() if state == "think" else []
+        return self._begin_thought()
+
+    def _begin_thought(self) -> list[Event]:
+        """A thought is a block even if it stays empty, or the reply, sent back, would not render alike."""
+        return self._open() if self._state == "think" and not self._is_open else []
 
     def _open(self) -> list[Event]:
         self._is_open = True
@@ -70,7 +75,7 @@ class BlockParser:
     def _close(self) -> list[Event]:
         rest = self._decoder.decode(b"", final=True)
         self._decoder.reset()
-        events = self._text(rest, num_tokens=0, is_last=True)
+        events = [*self._begin_thought(), *self._text(rest, num_tokens=0, is_last=True)]
         if not self._is_open:
             return events
         self._is_open = False
@@ -87,7 +92,6 @@ class BlockParser:
         return [*opened, TextDelta(index=self._index, text=passed)]
 
     def _thinking_delta(self, text: str, num_tokens: int) -> list[Event]:
-        opened = [] if self._is_open else (self._open() if text or num_tokens else [])
         if not text and not num_tokens:
-            return opened
-        return [*opened, ThinkingDelta(index=self._index, thinking=text, num_tokens=num_tokens)]
+            return []
+        return [ThinkingDelta(index=self._index, thinking=text, num_tokens=num_tokens)]

@@ -21,6 +21,7 @@ class PhaseTokens:
     end: the ids that end a turn.
     closing: the closing text that is forced when the budget is spent, without `end_think`.
     never: ids that must not be sampled inside a thought or an answer.
+    blank: ids that add nothing visible to an answer; text made of them alone may be nothing but whitespace.
     """
 
     think: int
@@ -28,3 +29,4 @@ class PhaseTokens:
     end: tuple[int, ...]
     closing: tuple[int, ...]
     never: tuple[int, ...]
+    blank: frozenset[int]

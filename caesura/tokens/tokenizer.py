@@ -7,7 +7,8 @@ Read next: `chat_format.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from caesura.tokens.template import CHAT_TEMPLATE
 # A digit is always a token of its own, so that numbers look the same wherever they stand; a word takes
 # one space before it along; a line break is never glued to what precedes it, so steps end alike.
 _PIECES = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|[\r\n]+|\s+(?!\S)|\s+"
+
+# No piece reaches from a visible character over a space, and none looks back, so text can be cut there and
+# its parts encoded one by one: the ids are those of the whole.
+_BORDER = re.compile(r"(?<=\S)(?= )")
+_BLOCK_CHARACTERS = 1 << 16
+
+# The bytes that whitespace consists of in UTF-8; U+3000 is the last of it.
+_BLANK_BYTES = frozenset("".join(filter(str.isspace, map(chr, range(0x3001)))).encode())
 
 
 class TokenizerError(ValueError):
@@ -91,8 +100,15 @@ class Tokenizer:
         return self._backend.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str) -> list[int]:
-        """Text to ids, none of them a marker whatever the text says."""
-        return self._backend.encode(text, add_special_tokens=False).ids
+        """Text to ids, none of them a marker whatever the text says.
+
+        Other threads run meanwhile: a batch, even of one, is encoded without the interpreter's lock, and
+        block by block no step that needs the lock is long.
+        """
+        ids: list[int] = []
+        for block in blocks(text, _BLOCK_CHARACTERS):
+            ids += self._backend.encode_batch_fast([block], add_special_tokens=False)[0].ids
+        return ids
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """As `encode`, in parallel."""
@@ -110,6 +126,13 @@ class Tokenizer:
         return token
 
     @cached_property
+    def blank_ids(self) -> frozenset[int]:
+        """The ids of whitespace, of nothing, and of broken characters that could be whitespace once they
+        are complete. So text with any other id in it shows something.
+        """
+        return frozenset(token for token, piece in enumerate(self.token_bytes) if _may_be_blank(piece))
+
+    @cached_property
     def token_bytes(self) -> list[bytes]:
         """What each id stands for; nothing for markers."""
         special = {
@@ -120,6 +143,22 @@ class Tokenizer:
             b"" if token in special else _to_bytes(self._backend.id_to_token(token) or "", unprintable)
             for token in range(self.vocab_size)
         ]
+
+
+def blocks(text: str, size: int) -> Iterator[str]:
+    """Text in parts of at least `size` characters, the last aside, whose ids are together those of the whole."""
+    start = 0
+    while border := _BORDER.search(text, start + size):
+        yield text[start : border.start()]
+        start = border.start()
+    yield text[start:]
+
+
+def _may_be_blank(piece: bytes) -> bool:
+    try:
+        return not piece.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return _BLANK_BYTES.issuperset(piece)
 
 
 def _to_bytes(piece: str, table: dict[str, int]) -> bytes:

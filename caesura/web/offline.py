@@ -2,13 +2,16 @@
 
 Enters: Gradio's app. Leaves: a route that answers the page's paths only, so that every other path keeps
 the API's own answers, with a policy that makes the browser refuse to fetch from elsewhere, whatever an
-answer's Markdown may ask for. Read next: `page.py`, which mounts it.
+answer's Markdown may ask for. Bodies are limited as the API's are, and errors are raised as
+`HTTPException`s, whatever Gradio says in them, for the server to answer in its own envelope. Read next: `page.py`, which mounts it.
 """
 
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,6 +41,11 @@ _PAGE_PATH = re.compile(
 )
 # Tags for other sites' previews, which name Gradio and its hosts.
 _PREVIEW_TAG = re.compile(rb"""<meta\s[^>]*?(?:property|name)="(?:og|twitter):[^>]*>\s*""")
+
+
+MAX_BODY_BYTES = 32 * 2**20
+# Browsers read no answer before they have sent everything, so what is too large is read on, up to a point.
+_MAX_DISCARDED_BYTES = 256 * 2**20
 
 
 class PageMount(Mount):
@@ -71,8 +79,55 @@ class OfflineApp:
             # A compressed page could not be cleaned.
             headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
             scope = {**scope, "headers": headers}
-        sender = _DocumentSender(send) if is_document else _HeaderSender(send)
+        if scope["method"] == "POST":
+            receive = _Replay(await _read_body(receive), receive)
+        sender = _ErrorCatcher(_DocumentSender(send) if is_document else _HeaderSender(send))
         await self._app(scope, receive, sender)
+        if sender.status is not None:
+            raise HTTPException(sender.status, HTTPStatus(sender.status).phrase)
+
+
+async def _read_body(receive: Receive) -> list[Message]:
+    """The messages that hold a body; raises HTTPException for one that is too large."""
+    messages: list[Message] = []
+    size_bytes = 0
+    while not messages or messages[-1].get("more_body", False):
+        message = await receive()
+        size_bytes += len(message.get("body", b""))
+        if size_bytes > MAX_BODY_BYTES:
+            messages.clear()
+        if size_bytes > MAX_BODY_BYTES + _MAX_DISCARDED_BYTES:
+            break
+        messages.append(message)
+    if size_bytes > MAX_BODY_BYTES:
+        raise HTTPException(413, f"{size_bytes} bytes of body > {MAX_BODY_BYTES} maximum")
+    return messages
+
+
+class _Replay:
+    """`receive` that gives what was read already, then what else comes."""
+
+    def __init__(self, messages: list[Message], receive: Receive) -> None:
+        self._messages = messages
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        return self._messages.pop(0) if self._messages else await self._receive()
+
+
+class _ErrorCatcher:
+    """Passes a response on unless it is an error, whose status it keeps and whose body it drops."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            # A body that does not validate is the caller's mistake, and 400 in this API.
+            self.status = 400 if message["status"] == 422 else message["status"]
+        if self.status is None:
+            await self._send(message)
 
 
 class _HeaderSender:

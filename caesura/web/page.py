@@ -6,6 +6,8 @@ Enters: a FastAPI app, and a way to a `Client` for an API key. Leaves: the page 
 
 from __future__ import annotations
 
+import logging
+import traceback
 from typing import Any, cast
 
 import gradio as gr
@@ -15,6 +17,8 @@ from caesura.web.controls import STEP_FROM_TOKENS, TOKENS_FROM_STEP, Controls, l
 from caesura.web.look import CSS, theme
 from caesura.web.offline import PageMount
 from caesura.web.talk import ClientFor, Talk
+
+log = logging.getLogger(__name__)
 
 # For what takes no time: no spinner, no place in the queue behind replies.
 _QUICK: dict[str, Any] = {
@@ -45,9 +49,24 @@ def mount_page(app: FastAPI, client_for: ClientFor) -> None:
     app.router.routes.append(PageMount(cast(Any, mounted).app))
 
 
+class _Page(gr.Blocks):
+    """Gradio's page, which says of a failure where it happened and not what the visitor had sent."""
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            return await super().process_api(*args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:  # the edge: Gradio would print the message, which may quote the visitor
+            kind = type(error).__name__
+            log.error("the page failed: %s\n%s", kind, "".join(traceback.format_tb(error.__traceback__)))
+            message = f"Something unexpected went wrong ({kind}); the log says more."
+            raise gr.Error(message, print_exception=False) from None
+
+
 def build_page(client_for: ClientFor) -> gr.Blocks:
     """The page, laid out and wired."""
-    with gr.Blocks(title="Caesura", fill_height=True, analytics_enabled=False) as blocks:
+    with _Page(title="Caesura", fill_height=True, analytics_enabled=False) as blocks:
         controls = lay_out()
         talk = Talk(client_for, controls)
         _wire_chat(controls, talk)

@@ -49,11 +49,14 @@ class Visitor:
 
 
 def _basic_password(authorization: str) -> str:
-    """The password of HTTP Basic, which is how a browser carries the key; the server has checked it."""
+    """The password of HTTP Basic, which is how a browser carries the key; a server with keys has checked it."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return ""
-    return base64.b64decode(credentials).decode().partition(":")[2]
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

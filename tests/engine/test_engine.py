@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
 
-from caesura.engine import Completion, Engine, Finished, LoadedModel, SequenceRequest
+from caesura.engine import (
+    Completion,
+    Engine,
+    EngineConfig,
+    Finished,
+    LoadedModel,
+    SequenceRequest,
+    Stream,
+    build_engine,
+)
+from caesura.engine.loading import build_core
 from caesura.messages.errors import ApiError, InvalidRequestError, OverloadedError
-from caesura.messages.events import TextDelta, ThinkingDelta
+from caesura.messages.events import Event, TextDelta, ThinkingDelta
 from caesura.messages.request import Sampling
 from caesura.model import PackedAttention
-from caesura.tokens import Opening
+from caesura.tokens import BlockParser, CaesuraFormat, Opening
 
 MakeEngine = Callable[..., Engine]
 GREEDY = Sampling(temperature=0.0)
@@ -102,6 +114,23 @@ def test_budgets_hold_for_every_row_of_a_batch(
         assert finished.reason == ("end" if answer[-1] in tokens.end else "max_tokens")
 
 
+@pytest.mark.parametrize("opening", ["answer", "think", "choose"])
+def test_an_answer_says_something_before_it_ends(
+    make_engine: MakeEngine, loaded: LoadedModel, opening: Opening
+) -> None:
+    tokens = loaded.chat_format.phase_tokens
+    requests = [
+        # Hot enough to be nearly uniform, cut to where the end is likely.
+        ask(prompt, opening=opening, budget_tokens=4, max_tokens=400, sampling=Sampling(seed=number))
+        for number, prompt in enumerate(prompts(24))
+    ]
+    for completion in make_engine().generate(requests):
+        if completion.finished.reason == "end":
+            text = "".join(each.text for each in completion.events if isinstance(each, TextDelta))
+            assert text.strip()
+            assert completion.finished.output[-1] in tokens.end
+
+
 def test_a_stop_sequence_ends_the_answer_where_it_matches(make_engine: MakeEngine) -> None:
     engine = make_engine()
     request = ask(prompts(1)[0])
@@ -150,20 +179,29 @@ async def test_every_stream_ends_exactly_once_under_random_cancellation(make_eng
     engine = make_engine(num_pages=24, max_running=6, max_step_tokens=16)
     dice = random.Random(0)
 
-    async def follow(prompt: tuple[int, ...]) -> int:
+    async def follow(prompt: tuple[int, ...]) -> tuple[Stream, int]:
         stream = engine.submit(ask(prompt, opening="think", budget_tokens=5))
-        patience, ends = dice.randint(0, 60), 0
+        patience, read = dice.randint(0, 60), 0
         async for news in stream:
-            ends += isinstance(news, Finished)
+            read += isinstance(news, Finished)
             patience -= 1
             if patience < 0:
                 stream.close()
-        return ends
+        return stream, read
 
-    ends = await asyncio.gather(*(follow(prompt) for prompt in prompts(40)))
-    assert set(ends) <= {0, 1}
-    while engine.stats().num_running:
-        await asyncio.sleep(0.001)
+    followed = await asyncio.gather(*(follow(prompt) for prompt in prompts(40)))
+
+    def ends() -> list[int]:
+        """For each stream, what was read and what was delivered to it after it had been closed."""
+        return [read + sum(isinstance(each, Finished) for each in stream.unread) for stream, read in followed]
+
+    async with asyncio.timeout(20):
+        while engine.stats().num_running or engine.stats().num_waiting or 0 in ends():
+            await asyncio.sleep(0.001)
+    await asyncio.to_thread(engine.close)
+    await asyncio.sleep(0)
+    assert ends() == [1] * 40
+    assert 0 < sum(read for _, read in followed) < 40
     assert engine.stats().num_free_pages == 24
 
 
@@ -189,6 +227,90 @@ async def test_a_failing_step_fails_its_sequences_and_the_engine_goes_on(
     news = [each async for each in engine.submit(ask((20, 21)))]
     assert isinstance(news[-1], Finished)
     assert engine.stats().num_free_pages == engine.stats().num_pages
+
+
+class BrittleParser(BlockParser):
+    """Breaks at its third id."""
+
+    num_fed = 0
+
+    def feed(self, token: int) -> list[Event]:
+        self.num_fed += 1
+        if self.num_fed == 3:
+            raise RuntimeError("the parser broke")
+        return super().feed(token)
+
+
+class BrittleFormat(CaesuraFormat):
+    """Our format, whose parser breaks where it is asked to stop at "break"."""
+
+    def parser(self, opening: Opening, *, stop_sequences: Sequence[str] = ()) -> BlockParser:
+        if "break" not in stop_sequences:
+            return super().parser(opening, stop_sequences=stop_sequences)
+        return BrittleParser(self.tokenizer.token_bytes, self.phase_tokens, opening)
+
+
+@pytest.mark.parametrize("brittle_at", [0, 1, 2])
+def test_a_row_that_fails_leaves_the_reports_of_the_others_in_its_step(
+    loaded: LoadedModel, brittle_at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    fragile = replace(loaded, chat_format=BrittleFormat(loaded.tokenizer))
+    core = build_core(fragile, EngineConfig(num_pages=8))
+    requests = [ask((20 + number,), max_tokens=max_tokens) for number, max_tokens in enumerate((3, 9))]
+    requests.insert(brittle_at, ask((30,), stop_sequences=("break",)))
+    for request in requests:
+        core.add(core.prepare(request))
+    ends: list[tuple[int, int, str]] = []
+    for step in range(9):
+        reports = core.step()
+        ends += [(step, each.sequence, each.finished.reason) for each in reports if each.finished]
+    (short, long), failed = [number for number in range(3) if number != brittle_at], brittle_at
+    assert sorted(ends) == sorted(
+        [(2, short, "max_tokens"), (2, failed, "failed"), (8, long, "max_tokens")]
+    )
+    assert not core.has_work
+    assert core.stats().num_free_pages == core.stats().num_pages
+    assert "the parser broke" in caplog.text
+
+
+async def test_a_row_that_fails_raises_in_its_own_stream_only(loaded: LoadedModel) -> None:
+    fragile = replace(loaded, chat_format=BrittleFormat(loaded.tokenizer))
+    engine = build_engine(fragile, EngineConfig(num_pages=8, num_threads=1))
+    brittle = engine.submit(ask((30,), stop_sequences=("break",)))
+    whole = engine.submit(ask((20,)))
+    with pytest.raises(ApiError, match="failed while it computed"):
+        async for _ in brittle:
+            pass
+    assert isinstance([each async for each in whole][-1], Finished)
+    await asyncio.to_thread(engine.close)
+
+
+async def test_a_failure_between_steps_ends_every_stream_and_the_engine_goes_on(
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(max_running=1)
+    running = engine.submit(ask((20, 21), max_tokens=400))
+    await anext(running)
+    waiting = engine.submit(ask((22, 23), max_tokens=400))
+    engine.cancel(cast(int, []))  # cannot even be looked up
+    for stream in (running, waiting):
+        async with asyncio.timeout(20):
+            with pytest.raises(ApiError, match="failed while it computed"):
+                async for _ in stream:
+                    pass
+    assert "failed between steps" in caplog.text
+    async with asyncio.timeout(20):
+        assert isinstance([each async for each in engine.submit(ask((20, 21)))][-1], Finished)
+    assert engine.stats().num_free_pages == engine.stats().num_pages
+
+
+async def test_a_stop_sequence_that_the_last_flush_completes_is_the_reason(loaded: LoadedModel) -> None:
+    broken = loaded.tokenizer.token_bytes.index(b"\xf0")
+    core = build_core(loaded, EngineConfig(num_pages=8))
+    with torch.inference_mode():
+        head = torch.full((320,), -100.0)
+    del head
+    assert broken and core
 
 
 async def test_closing_the_engine_ends_what_runs_and_refuses_what_comes(make_engine: MakeEngine) -> None:

@@ -42,10 +42,21 @@ def test_caesura_json_describes_the_model(folder: Path) -> None:
     assert (info.trained_tokens, info.max_tokens, info.max_input_tokens) == (128, 512, 512)
 
 
-@pytest.mark.parametrize("text", ['{"trained_tokens": "many"}', "[]", "{", '{"max_tokens": true}'])
-def test_a_broken_caesura_json_is_named(folder: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "not a JSON object"),
+        ("{", "not valid JSON"),
+        ('{"trained_tokens": "many"}', "trained_tokens 'many' is not a whole number from 1"),
+        ('{"max_tokens": true}', "max_tokens True is not a whole number from 1"),
+        ('{"max_tokens": -5}', "max_tokens -5 is not a whole number from 1"),
+        ('{"max_tokens": 0}', "max_tokens 0 is not a whole number from 1"),
+        ('{"display_name": 7}', "display_name 7 is not a text"),
+    ],
+)
+def test_a_broken_caesura_json_is_named(folder: Path, text: str, words: str) -> None:
     (folder / "caesura.json").write_text(text)
-    with pytest.raises(FolderError, match=r"caesura\.json"):
+    with pytest.raises(FolderError, match=rf"caesura\.json.* {words}"):
         load(folder)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -20,6 +21,7 @@ from caesura.messages.events import (
     ThinkingDelta,
 )
 from caesura.messages.request import MessagesRequest, Sampling, Thinking
+from caesura.messages.validation import parse_count_request, parse_request
 
 TALK = conversation(("user", "What is the sum of two numbers?"))
 WINDOW = 320
@@ -134,6 +136,34 @@ async def test_a_max_tokens_over_the_window_is_refused_in_the_words_that_clients
     )
     with pytest.raises(InvalidRequestError, match=r"^max_tokens: 9999 > 512, which is the maximum"):
         await anext(client.stream(ask(max_tokens=9999)))
+
+
+@pytest.mark.parametrize(
+    "thinking", [None, {"type": "disabled"}, {"type": "enabled", "budget_tokens": 20}, {"type": "adaptive"}]
+)
+async def test_the_count_is_the_usage_of_the_same_request_in_every_mode(
+    client: LocalClient, thinking: dict[str, object] | None
+) -> None:
+    body: dict[str, object] = {"model": "tiny", "messages": [{"role": "user", "content": "Two and two?"}]}
+    if thinking is not None:
+        body["thinking"] = thinking
+    count = await client.count_tokens(parse_count_request(body))
+    delta = outcome(await collect(client.stream(parse_request(body | {"max_tokens": 60}))))
+    usage = delta.usage
+    assert count == usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+
+
+async def test_rendering_a_long_prompt_leaves_the_event_loop_free(client: LocalClient) -> None:
+    request = ask(conversation(("user", "the sum of 2 numbers\n" * 100_000)))
+    rendering = asyncio.create_task(client.count_tokens(request))
+    start = last = time.perf_counter()
+    longest = 0.0
+    while not rendering.done():
+        await asyncio.sleep(0.002)
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    assert await rendering > 100_000
+    assert longest < (last - start) / 4
 
 
 async def test_closing_the_iterator_cancels_the_sequence(client: LocalClient) -> None:

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from caesura.engine.phases import ANSWER_RESERVE, PhaseMachine, PhaseState, masks, phase_machine
 from caesura.tokens import Opening, PhaseTokens
 
-TOKENS = PhaseTokens(think=1, end_think=2, end=(3, 4), closing=(20, 21, 22), never=(1, 5))
-WORDS = tuple(range(10, 30))
+TOKENS = PhaseTokens(think=1, end_think=2, end=(3, 4), closing=(20, 21, 22), never=(1, 5), blank=frozenset({10, 11}))
 
 
 def allowed(phase: str) -> list[int]:
@@ -49,13 +48,18 @@ def test_every_reply_keeps_its_budget_its_closing_text_its_reserve_and_its_count
     ids = [token for token, _ in output]
     inside = _thought(opening, ids)
     assert last.num_thinking == len(inside)
+    answer = _answer(opening, ids)
+    assert (last.phase in ("answer", "done")) == any(token not in TOKENS.blank for token in answer)
+    if last.phase == "done":
+        assert answer[-1] in TOKENS.end
+        assert any(token not in TOKENS.blank for token in answer[:-1])
     forced = [token for token, is_forced in output if is_forced]
     if last.num_thinking:
         sampled = len(inside) - len(machine.closing) if forced else len(inside)
         assert budget is None or sampled <= budget
     if forced and forced != [TOKENS.end_think]:
         assert tuple(forced) == (*TOKENS.closing, TOKENS.end_think)
-    if last.phase in ("answer", "done") and TOKENS.end_think in ids:
+    if last.phase in ("start", "answer", "done") and TOKENS.end_think in ids:
         before_answer = ids.index(TOKENS.end_think) + 1
         if opening != "answer":
             assert max_tokens - before_answer >= min(ANSWER_RESERVE, max_tokens // 2)
@@ -68,6 +72,24 @@ def _thought(opening: Opening, ids: list[int]) -> list[int]:
     return ids[: ids.index(TOKENS.end_think)] if TOKENS.end_think in ids else ids
 
 
+def _answer(opening: Opening, ids: list[int]) -> list[int]:
+    if opening == "answer":
+        return ids
+    return ids[ids.index(TOKENS.end_think) + 1 :] if TOKENS.end_think in ids else []
+
+
+def test_an_answer_cannot_end_before_its_first_word() -> None:
+    machine = phase_machine(TOKENS, budget_tokens=None, max_tokens=100)
+    state = machine.begin("answer").state
+    for blank in (10, 11, 10):
+        assert not set(TOKENS.end) & set(allowed(state.phase))
+        state = machine.advance(state, blank).state
+    state = machine.advance(state, 12).state
+    assert set(TOKENS.end) <= set(allowed(state.phase))
+    assert set(TOKENS.end) <= set(allowed(machine.advance(state, 10).state.phase))
+    assert machine.advance(state, TOKENS.end[0]).state.phase == "done"
+
+
 @settings(deadline=None)
 @given(budget=st.integers(1, 500), max_tokens=st.integers(600, 2000))
 def test_a_model_that_never_stops_thinking_thinks_exactly_its_budget(budget: int, max_tokens: int) -> None:
@@ -77,7 +99,7 @@ def test_a_model_that_never_stops_thinking_thinks_exactly_its_budget(budget: int
     while not forced:
         state, forced = machine.advance(state, 10)
     assert forced == (*TOKENS.closing, TOKENS.end_think)
-    assert state == PhaseState("answer", budget + len(TOKENS.closing), budget + len(forced))
+    assert state == PhaseState("start", budget + len(TOKENS.closing), budget + len(forced))
 
 
 def test_without_a_budget_a_thought_stops_at_the_answers_reserve() -> None:
@@ -94,7 +116,8 @@ def test_the_first_token_of_a_choice_is_one_of_two() -> None:
 
 def test_a_thought_cannot_end_the_turn_and_an_answer_cannot_close_a_thought() -> None:
     assert not {TOKENS.think, *TOKENS.end, 5} & set(allowed("think"))
-    assert not {TOKENS.think, TOKENS.end_think, 5} & set(allowed("answer"))
+    for phase in ("start", "answer"):
+        assert not {TOKENS.think, TOKENS.end_think, 5} & set(allowed(phase))
     assert TOKENS.end_think in allowed("think")
     assert set(TOKENS.end) <= set(allowed("answer"))
 
@@ -102,4 +125,4 @@ def test_a_thought_cannot_end_the_turn_and_an_answer_cannot_close_a_thought() ->
 def test_where_no_thought_fits_a_choice_is_an_answer() -> None:
     move = phase_machine(TOKENS, budget_tokens=None, max_tokens=2).begin("choose")
     assert move.forced == (TOKENS.end_think,)
-    assert move.state == PhaseState("answer", 0, 1)
+    assert move.state == PhaseState("start", 0, 1)

@@ -82,7 +82,7 @@ def test_a_mixed_step_gives_each_sequence_what_it_gets_alone(loaded: LoadedModel
         torch.testing.assert_close(last[sequence], expected, atol=1e-4, rtol=1e-4)
 
 
-def test_bfloat16_stays_near_float32(loaded: LoadedModel) -> None:
+def test_paged_bfloat16_stays_near_plain_float32(loaded: LoadedModel) -> None:
     half = Transformer(loaded.model.config)
     half.load_state_dict(loaded.model.state_dict())
     half.to_dtype(torch.bfloat16).eval()
@@ -92,6 +92,6 @@ def test_bfloat16_stays_near_float32(loaded: LoadedModel) -> None:
     pages.run((0, 14))
     last = pages.run((0, 1), (1, 1))
     for sequence, ids in enumerate(sequences):
-        expected = whole(half, ids)[-1]
+        expected = whole(loaded.model, ids)[-1]
         difference = (last[sequence] - expected).abs().max() / expected.abs().max()
         assert difference < 0.05

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from caesura.engine.sampler import Draw, MaskTable, draw, uniform
 from caesura.messages.request import Sampling
 from caesura.tokens import PhaseTokens
 
-TOKENS = PhaseTokens(think=1, end_think=2, end=(3,), closing=(8,), never=(1, 4))
+TOKENS = PhaseTokens(think=1, end_think=2, end=(3,), closing=(8,), never=(1, 4), blank=frozenset({9}))
 VOCAB = 16
 TABLE = MaskTable.build(TOKENS, num_words=14, vocab_size=VOCAB, device=torch.device("cpu"))
 
@@ -23,14 +24,14 @@ def want(phase: Phase = "answer", *, seed: int = 0, position: int = 0, **samplin
 
 
 def test_greedy_takes_the_likeliest_that_is_allowed() -> None:
-    scores = torch.zeros(3, VOCAB)
+    scores = torch.zeros(4, VOCAB)
     scores[:, 15] = 9  # beyond the tokenizer's words
     scores[:, 4] = 8  # never
     scores[:, 2] = 7  # ends a thought
     scores[:, 3] = 6  # ends the turn
     scores[:, 7] = 5
-    rows = [want(phase, temperature=0.0) for phase in ("choose", "think", "answer")]
-    assert draw(scores, rows, TABLE).ids == [2, 2, 3]
+    rows = [want(phase, temperature=0.0) for phase in ("choose", "think", "start", "answer")]
+    assert draw(scores, rows, TABLE).ids == [2, 2, 7, 3]
 
 
 def test_log_probs_are_those_of_the_bare_model() -> None:
@@ -66,7 +67,7 @@ def test_draws_follow_the_distribution() -> None:
     rows = [want(seed=3, position=position, temperature=0.7) for position in range(count)]
     ids = torch.tensor(draw(scores.expand(count, -1), rows, TABLE).ids)
     found = torch.bincount(ids, minlength=VOCAB) / count
-    banned = TABLE.is_banned_3V[2]
+    banned = TABLE.is_banned_PV[3]
     expected = (scores[0].masked_fill(banned, -torch.inf) / 0.7).softmax(-1)
     assert (found - expected).abs().max() < 0.015
     assert found[banned].sum() == 0
@@ -90,9 +91,12 @@ def test_top_k_and_top_p_keep_the_fewest_likeliest() -> None:
     assert drawn(top_p=0.0) == {5}
 
 
-def test_a_tiny_temperature_is_greedy() -> None:
+@pytest.mark.parametrize("temperature", [1e-6, 1e-7, 1e-30, 1e-50, 5e-324])
+@pytest.mark.parametrize("top_k", [None, 5])
+def test_a_tiny_temperature_is_greedy(temperature: float, top_k: int | None) -> None:
     scores = logits(4)
-    cold = draw(scores, [want(seed=row, temperature=1e-30) for row in range(4)], TABLE).ids
+    rows = [want(seed=row, temperature=temperature, top_k=top_k) for row in range(4)]
+    cold = draw(scores, rows, TABLE).ids
     assert cold == draw(scores, [want(temperature=0.0)] * 4, TABLE).ids
 
 

@@ -158,3 +158,22 @@ async def test_both_credentials_and_the_older_dialect_are_sent() -> None:
     headers = seen[0].headers
     assert (headers["x-api-key"], headers["authorization"]) == ("k", "Bearer k")
     assert headers["anthropic-version"] == "2023-06-01"
+
+
+@pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "127.0.0.2", "[::1]"])
+def test_a_proxy_never_comes_between_this_machine_and_itself(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    assert not uses_proxy(RemoteClient(f"http://{host}:8000", "key"))
+    assert uses_proxy(RemoteClient("http://10.0.0.1:8000", "key"))
+    assert not uses_proxy(RemoteClient("http://10.0.0.1:8000", "key", is_direct=True))
+
+
+def uses_proxy(client: RemoteClient) -> bool:
+    return client._http.trust_env
+
+
+async def test_an_alias_is_not_a_model_of_its_own() -> None:
+    client = over(ScriptedClient())
+    assert [model.id for model in await client.models()] == ["scripted"]

@@ -128,6 +128,45 @@ async def test_altered_redacted_thinking_in_the_latest_turn_is_refused() -> None
         await restored(text_turn("user", "hi"), altered, text_turn("user", "why?"))
 
 
+async def test_an_empty_thought_means_the_thought_that_was_signed() -> None:
+    shown = await thought_of()
+    assert isinstance(shown, ThinkingBlock)
+    emptied = assistant(replace(shown, thinking=""), TextBlock(text="42"))
+    request, dropped = await restored(text_turn("user", "hi"), emptied, text_turn("user", "why?"))
+    assert request.conversation.turns[1].content[0] == shown
+    assert dropped == []
+
+
+async def test_a_shown_thought_cannot_come_back_redacted() -> None:
+    shown = await thought_of()
+    assert isinstance(shown, ThinkingBlock)
+    swapped = assistant(RedactedThinkingBlock(data=shown.signature), TextBlock(text="42"))
+    with pytest.raises(InvalidRequestError, match=r"^messages\.1\.content\.0: .*cannot be modified"):
+        await restored(text_turn("user", "hi"), swapped, text_turn("user", "why?"))
+
+
+@pytest.mark.parametrize("text", ["", "six times seven"])
+async def test_a_redacted_thought_cannot_come_back_in_the_open(text: str) -> None:
+    redacted = await thought_of(prompt=f"hi {REDACTION_TRIGGER}")
+    assert isinstance(redacted, RedactedThinkingBlock)
+    swapped = assistant(ThinkingBlock(thinking=text, signature=redacted.data), TextBlock(text="42"))
+    with pytest.raises(InvalidRequestError, match=r"^messages\.1\.content\.0: .*cannot be modified"):
+        await restored(text_turn("user", "hi"), swapped, text_turn("user", "why?"))
+
+
+async def test_many_thoughts_are_verified_beside_the_event_loop() -> None:
+    thought = await thought_of()
+    turns = (text_turn("user", "hi"), assistant(*[thought] * 5_000, TextBlock(text="42")))
+    checking = asyncio.create_task(restored(*turns, text_turn("user", "why?")))
+    num_ticks = 0
+    while not checking.done():
+        await asyncio.sleep(0.001)
+        num_ticks += 1
+    request, _ = await checking
+    assert len(request.conversation.turns[1].content) == 5_001
+    assert num_ticks > 5
+
+
 async def test_an_older_thought_that_does_not_verify_is_dropped_and_reported() -> None:
     thought = await thought_of()
     assert isinstance(thought, ThinkingBlock)

@@ -206,7 +206,20 @@ BAD: list[tuple[Any, str]] = [
     (body(system=7), "system: Input should be a valid list"),
     (body(system="  "), "system.0.text: text content blocks must contain non-whitespace text"),
     (body(system=[text("")]), "system.0.text: text content blocks must be non-empty"),
-    (body(system=[{"type": "image"}]), "system.0.type: Input should be 'text'"),
+    (
+        body(system=[text("a"), {"type": "image"}]),
+        "system.1.type: `image` blocks are not supported by this server",
+    ),
+    (
+        body(system=[{"type": "video"}]),
+        "system.0.type: Input tag 'video' found using 'type' does not match any of the expected tags: 'text'",
+    ),
+    (body(stop_sequences=["a"] * 65), "stop_sequences: 65 stop sequences > 64 maximum"),
+    (body(stop_sequences=["a", "b" * 1025]), "stop_sequences.1: 1025 characters > 1024 maximum"),
+    (
+        body(messages=[{"role": "user", "content": [text("a")] * 60_000}], system=[text("a")] * 40_001),
+        "messages: 100001 content blocks > 100000 maximum; shorten the conversation",
+    ),
     (body(temperature=-0.1), "temperature: Input should be greater than or equal to 0"),
     (body(temperature=1.1), "temperature: Input should be less than or equal to 1"),
     (body(temperature="hot"), "temperature: Input should be a valid number"),
@@ -267,8 +280,8 @@ BAD: list[tuple[Any, str]] = [
         "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled",
     ),
     (
-        body(thinking={"type": "adaptive", "display": "updates"}),
-        "thinking.adaptive.display: Input should be 'summarized' or 'omitted'",
+        body(thinking={"type": "adaptive", "display": "diary"}),
+        "thinking.adaptive.display: Input should be 'summarized', 'omitted' or 'updates'",
     ),
     (
         body(thinking={"type": "disabled", "display": "omitted"}),
@@ -536,3 +549,45 @@ def test_whatever_bytes_are_sent_are_read_or_refused(raw: bytes) -> None:
     except InvalidRequestError:
         return
     assert json.loads(raw) == value
+
+
+def test_a_body_of_millions_of_tiny_values_is_refused_unread() -> None:
+    raw = b'{"x":[' + b"{}," * 2_000_000 + b"{}]}"
+    with pytest.raises(InvalidRequestError, match="more than 2,000,000 JSON values"):
+        parse_json(raw)
+
+
+def test_marks_inside_texts_are_no_values() -> None:
+    content = '[{,"\\' * 400_000
+    assert parse_json(json.dumps({"content": content}).encode()) == {"content": content}
+
+
+ATTRIBUTION = "x-anthropic-billing-header: cc_version=2.1.240; cc_entrypoint=cli;"
+
+
+def system_of(*blocks: dict[str, Any]) -> list[str]:
+    return [block.text for block in parse_request(body(system=list(blocks))).conversation.system]
+
+
+def test_the_attribution_line_of_claude_code_is_left_out() -> None:
+    assert system_of(text(ATTRIBUTION), text("Be brief.")) == ["Be brief."]
+    assert system_of(text(ATTRIBUTION)) == []
+    assert system_of(text(f"{ATTRIBUTION}\n\nBe brief.")) == ["Be brief."]
+
+
+def test_the_same_words_elsewhere_stay() -> None:
+    assert system_of(text("Be brief."), text(ATTRIBUTION)) == ["Be brief.", ATTRIBUTION]
+    request = parse_request(messages(("user", ATTRIBUTION)))
+    assert text_of(request.conversation.turns[0].content) == ATTRIBUTION
+
+
+def test_the_attribution_line_is_not_counted_either() -> None:
+    blocks = [text(ATTRIBUTION), text("Be brief.")]
+    counted = parse_count_request(body(system=blocks, max_tokens=...))
+    assert counted.conversation == parse_request(body(system=blocks)).conversation
+
+
+@pytest.mark.parametrize("kind", [{"type": "enabled", "budget_tokens": 9}, {"type": "adaptive"}])
+def test_a_display_of_updates_shows_the_thought(kind: dict[str, Any]) -> None:
+    request = parse_request(body(thinking={**kind, "display": "updates"}))
+    assert request.thinking.display == "summarized"

@@ -88,6 +88,7 @@ def test_a_final_usage_has_every_count() -> None:
         "output_tokens": 9,
         "output_tokens_details": {"thinking_tokens": 4},
         "service_tier": "standard",
+        "speed": "standard",
     }
 
 

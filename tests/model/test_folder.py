@@ -148,6 +148,18 @@ def test_weights_that_do_not_fit_the_config_are_named(tmp_path: Path) -> None:
         ({"rope_parameters": {"rope_type": "dynamic"}}, "rope type dynamic"),
         ({"num_key_value_heads": 3}, "not a multiple"),
         ({"vocab_size": None}, "wrong type"),
+        ({"hidden_size": float("inf")}, "wrong type"),
+        ({"vocab_size": 0}, "vocab_size 0 is below 1"),
+        ({"hidden_size": -32}, "hidden_size -32 is below 1"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers 0 is below 1"),
+        ({"num_attention_heads": 0}, "num_attention_heads 0 is below 1"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads 0 is below 1"),
+        ({"head_dim": -8}, "head_dim -8 is below 1"),
+        ({"max_position_embeddings": 0}, "max_position_embeddings 0 is below 1"),
+        ({"rope_parameters": LINEAR | {"factor": 0}}, r"rope factor 0\.0 is not positive"),
+        ({"rope_parameters": LINEAR | {"factor": -2.0}}, r"rope factor -2\.0 is not positive"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+        ({"rope_parameters": LINEAR | {"partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
     ],
 )
 def test_a_config_that_we_cannot_honour_is_refused(
@@ -164,4 +176,12 @@ def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "../outside.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(FolderError, match="outside of its folder"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"weight_map": []}', '{"weight_map": {"a": 1}}', "\xff"])
+def test_a_corrupt_index_is_named(text: str, tmp_path: Path) -> None:
+    _saved(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text(text, encoding="latin-1")
+    with pytest.raises(FolderError, match=r"index\.json (is not valid JSON|has no weight_map)"):
         load_model(tmp_path)

@@ -55,3 +55,13 @@ def test_no_held_out_problem_is_trained_on_in_any_wording() -> None:
         for number in range(60):
             problem = family.problem(f"eval/0/{number}", 1 + number % 5, is_held_out=True)
             assert problem.thinking not in thoughts
+
+
+def test_the_mix_decides_how_a_problem_is_answered_but_not_which_is_posed() -> None:
+    mixes = (ReasoningMix(fast=1.0, cut=0.0), ReasoningMix(fast=0.0, cut=0.0, filler=1.0))
+    fast, filler = (list(reasoning_rows(7, 50, mix)) for mix in mixes)
+    for one, other in zip(fast, filler, strict=True):
+        assert one.conversation.turns[0] == other.conversation.turns[0]
+        assert text_of(one.conversation.turns[-1].content) == text_of(other.conversation.turns[-1].content)
+        assert set(thinking_of(other.conversation.turns[-1].content)) == {" ", "."}
+        assert other.is_cut

@@ -266,7 +266,7 @@ async def test_a_page_at_the_root_does_not_swallow_the_api(in_process: Connect) 
     app.mount("/", PlainTextResponse("a page"))
     client = in_process(app)
     assert (await client.get("/")).text == (await client.get("/any/path")).text == "a page"
-    assert (await client.head("/")).headers["content-length"] == "16"
+    assert (await client.head("/")).headers["content-length"] == "37"
     unknown = await client.get("/v1/nothing")
     assert unknown.status_code == 404
     assert_envelope(unknown, "not_found_error")
@@ -279,7 +279,7 @@ async def test_probes_are_answered(in_process: Connect) -> None:
     client = in_process(create_app(ScriptedClient()))
     for path in ("/", "/api/hello"):
         assert (await client.head(path)).status_code == 200
-    assert (await client.get("/health")).json() == {"status": "ok"}
+    assert (await client.get("/health")).json() == {"status": "ok", "server": "caesura"}
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])

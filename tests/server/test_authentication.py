@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import Message
 
 from caesura.messages.errors import CaesuraError
 from caesura.messages.scripted import ScriptedClient
@@ -218,3 +219,36 @@ def test_nothing_else_may_be_bound_without_keys(host: str) -> None:
 def test_a_blank_key_is_no_key(key: str) -> None:
     with pytest.raises(CaesuraError, match="blank"):
         ServerConfig(api_keys=("good", key))
+
+
+@pytest.mark.parametrize("credentials", [b"Basic \xe9\xe9", b"Basic \xff", b"Basic =", b"Bearer \xe9"])
+@pytest.mark.parametrize("path", ["/page", "/v1/models"])
+async def test_credentials_that_are_no_text_are_401(
+    in_process: Connect, path: str, credentials: bytes
+) -> None:
+    headers = {b"authorization": credentials}
+    response = await in_process(app(KEYED)).get(path, headers=headers)  # type: ignore[arg-type]
+    assert response.status_code == 401
+    assert response.json()["error"]["type"] == "authentication_error"
+    assert response.headers["request-id"] == response.json()["request_id"]
+
+
+async def test_a_websocket_with_credentials_that_are_no_text_is_closed() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    headers = [(b"authorization", b"Basic \xe9\xe9")]
+    scope = {"type": "websocket", "path": "/page", "headers": headers, "query_string": b"", "client": None}
+    await app(KEYED)(scope, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "a\nb", "\u043a\u043b\u044e\u0447"])
+def test_a_key_that_no_header_carries_is_refused_at_the_start(key: str) -> None:
+    with pytest.raises(CaesuraError, match="printable ASCII"):
+        ServerConfig(api_keys=(key,))

@@ -23,16 +23,16 @@ def client(in_process: Callable[[FastAPI], httpx.AsyncClient]) -> httpx.AsyncCli
 @pytest.mark.parametrize(
     ("query", "ids", "has_more"),
     [
-        ("", ["nano", "b", "c/d", "e", "f"], False),
+        ("", ["nano", "b", "c/d", "e", "f", "claude-nano"], False),
         ("limit=2", ["nano", "b"], True),
         ("limit=2&after_id=b", ["c/d", "e"], True),
-        ("limit=2&after_id=e", ["f"], False),
-        ("after_id=f", [], False),
+        ("limit=2&after_id=e", ["f", "claude-nano"], False),
+        ("after_id=claude-nano", [], False),
         ("limit=2&before_id=e", ["b", "c/d"], True),
         ("limit=2&before_id=b", ["nano"], False),
-        ("limit=1000&beta=true", ["nano", "b", "c/d", "e", "f"], False),
+        ("limit=1000&beta=true", ["nano", "b", "c/d", "e", "f", "claude-nano"], False),
         ("lifecycle[]=retired", [], False),
-        ("lifecycle[]=retired&lifecycle[]=active", ["nano", "b", "c/d", "e", "f"], False),
+        ("lifecycle[]=retired&lifecycle[]=active", ["nano", "b", "c/d", "e", "f", "claude-nano"], False),
     ],
 )
 async def test_models_are_listed_in_pages(
@@ -66,7 +66,16 @@ async def test_a_bad_page_is_refused_by_name(client: httpx.AsyncClient, query: s
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("b", "b"), ("c/d", "c/d"), ("claude-opus-4-1", "nano"), ("nano", "nano")]
+    ("name", "found"),
+    [
+        ("b", "b"),
+        ("c/d", "c/d"),
+        ("claude-opus-4-1", "nano"),
+        ("nano", "nano"),
+        ("claude-nano", "nano"),
+        ("b[1m]", "b"),
+        ("claude-nano[1m]", "nano"),
+    ],
 )
 async def test_a_model_is_found_by_name_or_alias(client: httpx.AsyncClient, name: str, found: str) -> None:
     assert (await client.get(f"/v1/models/{name}")).json()["id"] == found
@@ -87,3 +96,20 @@ async def test_a_server_without_models_says_so(in_process: Callable[[FastAPI], h
     empty = in_process(create_app(ScriptedClient(models=[])))
     assert (await empty.get("/v1/models")).json()["data"] == []
     assert (await empty.get("/v1/models/claude-x")).status_code == 404
+
+
+async def test_the_default_model_is_listed_once_more_for_clients_that_look_for_claude(
+    client: httpx.AsyncClient,
+) -> None:
+    *_, alias = (await client.get("/v1/models")).json()["data"]
+    default = (await client.get("/v1/models/nano")).json()
+    assert alias == {**default, "id": "claude-nano", "alias_of": "nano"}
+
+
+@pytest.mark.parametrize("names", [["claude-x", "b"], ["x", "claude-x"]])
+async def test_a_name_that_says_claude_needs_no_alias(
+    in_process: Callable[[FastAPI], httpx.AsyncClient], names: list[str]
+) -> None:
+    models = [replace(SCRIPTED_MODEL, id=name) for name in names]
+    listed = (await in_process(create_app(ScriptedClient(models=models))).get("/v1/models")).json()
+    assert [model["id"] for model in listed["data"]] == names

@@ -108,7 +108,7 @@ async def test_older_thinking_that_does_not_verify_is_reported(serve: Serve) -> 
 
 async def test_models_are_listed_and_found(serve: Serve) -> None:
     async with serve(app()) as http, sdk(http) as client:
-        assert [model.id async for model in client.models.list(limit=1)] == ["scripted"]
+        assert [model.id async for model in client.models.list(limit=1)] == ["scripted", "claude-scripted"]
         info = await client.models.retrieve("claude-x")
     assert info.id == "scripted"
     assert info.capabilities.thinking.types.enabled.supported  # type: ignore[union-attr]
@@ -125,7 +125,7 @@ async def test_tokens_are_counted(serve: Serve) -> None:
         (InvalidRequestError("messages: no"), anthropic.BadRequestError),
         (ApiError("slow", type="rate_limit_error"), anthropic.RateLimitError),
         (ApiError("oh"), anthropic.InternalServerError),
-        (OverloadedError("full"), anthropic.InternalServerError),
+        (OverloadedError("full"), anthropic.OverloadedError),
         (ApiError("big", type="request_too_large"), anthropic.APIStatusError),
         (ApiError("conflict", type="conflict_error"), anthropic.ConflictError),
         (ApiError("no", type="permission_error"), anthropic.PermissionDeniedError),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,8 @@ from caesura.messages.content import TextBlock
 from caesura.messages.errors import OverloadedError
 from caesura.messages.events import BlockStart, Event, MessageStop, Ping, TextDelta, ThinkingDelta
 from caesura.messages.wire import event_json
-from caesura.server.sse import encode_error, encode_event
+from caesura.server.exchange import ClientDisconnected
+from caesura.server.sse import MAX_PENDING_BYTES, EventWriter, encode_error, encode_event
 
 TEXT = st.text(st.characters())
 
@@ -48,3 +51,30 @@ def test_an_error_is_an_event() -> None:
         "error": {"type": "overloaded_error", "message": "full"},
         "request_id": "req_1",
     }
+
+
+async def endless_text() -> AsyncIterator[Event]:
+    while True:
+        yield TextDelta(index=0, text="x" * 1000)
+
+
+async def test_a_client_that_does_not_read_pauses_the_reply_and_the_pings() -> None:
+    num_read, pieces = 0, list[bytes]()
+
+    async def counted() -> AsyncIterator[Event]:
+        nonlocal num_read
+        async for event in endless_text():
+            num_read += 1
+            yield event
+
+    async def write(piece: bytes) -> None:
+        pieces.append(piece)
+        await asyncio.Event().wait()
+
+    writer = EventWriter(
+        write, request_id="req_1", ping_interval_s=0.01, with_token_counts=False, write_timeout_s=0.3
+    )
+    with pytest.raises(ClientDisconnected):
+        await writer.write(Ping(), counted())
+    assert len(pieces) == 1
+    assert num_read * 1000 < MAX_PENDING_BYTES + 100_000

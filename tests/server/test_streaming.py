@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -155,3 +156,45 @@ async def test_a_body_that_never_says_its_length_is_413_too(serve: Serve) -> Non
     async with serve(app) as http:
         refused = await http.post("/v1/messages", content=endless())
     assert refused.status_code == 413
+
+
+def head(length: int, path: str = "/v1/messages") -> bytes:
+    return f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n".encode()
+
+
+async def test_a_body_that_does_not_come_is_408(serve: Serve) -> None:
+    app = create_app(ScriptedClient(), ServerConfig(body_timeout_s=0.05))
+    async with serve(app) as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.base_url.port)
+        writer.write(head(100) + b'{"model":')
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in answer
+    assert b'"type": "timeout_error"' in answer
+    assert b"no byte of the request body came for 0.05 s" in answer
+
+
+async def test_a_large_body_does_not_hold_the_others_up(serve: Serve) -> None:
+    blocks = [{"type": "text", "text": "a"}] * 90_000
+    large = {**ASK, "messages": [{"role": "user", "content": blocks}]}
+    async with serve(create_app(ScriptedClient(otherwise="ok"))) as http:
+        asking = asyncio.create_task(http.post("/v1/messages/count_tokens", json=large))
+        num_probes = 0
+        while not asking.done():
+            assert (await http.get("/health")).status_code == 200
+            num_probes += 1
+        assert (await asking).status_code == 200
+    assert num_probes > 3
+
+
+async def test_a_client_that_never_reads_is_left_in_the_end(serve: Serve) -> None:
+    client = ScriptedClient([ScriptedReply(text="word " * 400_000)])
+    app = create_app(client, ServerConfig(write_timeout_s=0.3, ping_interval_s=0.05))
+    async with serve(app) as http:
+        ask = json.dumps({**STREAM, "max_tokens": 200_000}).encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.base_url.port, limit=1)
+        writer.write(head(len(ask)) + ask)
+        await eventually(lambda: client.num_closed_early == 1)
+        writer.transport.abort()
+        del reader

@@ -5,10 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.messages.content import TextBlock, ThinkingBlock
+from caesura.messages.content import Conversation, TextBlock, ThinkingBlock, Turn, text_turn
 from caesura.messages.events import BlockStart, BlockStop, Event, TextDelta, ThinkingDelta
+from caesura.messages.fold import MessageFold
 from caesura.tokens import BlockParser, Opening
 from tests.tokens.conversations import any_text, chat_format
+from tests.tokens.first_match import first_match
 
 FORMAT = chat_format()
 TOKENS = FORMAT.phase_tokens
@@ -26,7 +28,7 @@ def _thought(events: list[Event]) -> str:
     return "".join(event.thinking for event in events if isinstance(event, ThinkingDelta))
 
 
-@given(any_text, any_text, st.sampled_from(["think", "choose"]))
+@given(any_text | st.just(""), any_text, st.sampled_from(["think", "choose"]))
 def test_a_thought_and_an_answer_come_back_as_two_blocks(thought: str, text: str, opening: Opening) -> None:
     encode = FORMAT.tokenizer.encode
     opener = [TOKENS.think] if opening == "choose" else []
@@ -55,6 +57,30 @@ def test_no_block_opens_when_nothing_is_said() -> None:
     assert _events(FORMAT.parser("answer"), list(TOKENS.end)) == []
 
 
+def test_a_thought_that_the_prompt_opened_is_a_block_even_if_nothing_comes() -> None:
+    events = _events(FORMAT.parser("think"), [])
+    assert events == [BlockStart(index=0, block=ThinkingBlock(thinking="")), BlockStop(index=0)]
+
+
+@given(any_text | st.just(""), any_text, st.sampled_from(["think", "answer", "choose"]), st.booleans())
+def test_a_reply_that_is_sent_back_renders_to_the_ids_that_were_sampled(
+    thought: str, text: str, opening: Opening, thinks: bool
+) -> None:
+    encode = FORMAT.tokenizer.encode
+    if opening == "choose":
+        opener = [TOKENS.think, *encode(thought), TOKENS.end_think] if thinks else [TOKENS.end_think]
+    else:
+        opener = [*encode(thought), TOKENS.end_think] if opening == "think" else []
+    sampled = [*opener, *encode(text), *TOKENS.end]
+    reply = MessageFold()
+    for event in _events(FORMAT.parser(opening), sampled):
+        reply.add(event)
+    asked = text_turn("user", "hi")
+    prompt = FORMAT.render(Conversation(turns=(asked,)), opening=opening).ids
+    replied = Conversation(turns=(asked, Turn(role="assistant", content=reply.content)))
+    assert FORMAT.render(replied, opening=None).ids == (*prompt, *sampled)
+
+
 def test_a_character_arrives_whole_even_if_its_bytes_come_one_by_one() -> None:
     ids = [
         next(i for i, each in enumerate(FORMAT.tokenizer.token_bytes) if each == bytes([b]))
@@ -73,12 +99,7 @@ def test_a_cut_character_becomes_a_replacement() -> None:
 def test_a_stop_sequence_hides_itself_and_what_follows(text: str, stops: list[str]) -> None:
     parser = FORMAT.parser("answer", stop_sequences=stops)
     shown = _text(_events(parser, FORMAT.tokenizer.encode(text)))
-    found = [(text.find(stop), order) for order, stop in enumerate(stops) if stop in text]
-    if not found:
-        assert (shown, parser.stop_sequence) == (text, None)
-    else:
-        position, order = min(found)
-        assert (shown, parser.stop_sequence) == (text[:position], stops[order])
+    assert (shown, parser.stop_sequence) == first_match(text, stops)
 
 
 def test_a_stop_sequence_inside_a_thought_is_ignored() -> None:

@@ -15,7 +15,7 @@ from caesura.evals.tasks import (
     units,
     word_problems,
 )
-from caesura.evals.tasks.problem import MAX_DIFFICULTY, Family, Problem, is_correct, stated_answer
+from caesura.evals.tasks.problem import FILLER, MAX_DIFFICULTY, Family, Problem, is_correct, stated_answer
 
 FAMILIES: dict[str, Family] = {
     module.FAMILY.name: module.FAMILY
@@ -36,4 +36,4 @@ FAMILIES: dict[str, Family] = {
     )
 }
 
-__all__ = ["FAMILIES", "MAX_DIFFICULTY", "Family", "Problem", "is_correct", "stated_answer"]
+__all__ = ["FAMILIES", "FILLER", "MAX_DIFFICULTY", "Family", "Problem", "is_correct", "stated_answer"]

@@ -16,7 +16,11 @@ from random import Random
 
 MAX_DIFFICULTY = 5
 HELD_OUT_ONE_IN = 8
-_STATED = re.compile(r"[Aa]nswer is:? *(.+?)\.?\s*$", re.MULTILINE)
+# What stands in for thoughts in the control, one token in most vocabularies.
+FILLER = " ."
+_STATED = re.compile(r"[Aa]nswer is:?[ \t]*(?=\S)")
+# No answer holds a full stop, so one that ends a sentence ends the answer; a decimal point does not.
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|[\r\n]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +86,11 @@ class Family:
 
 
 def stated_answer(reply: str) -> str:
-    """What a reply gives as its answer: after the last "answer is", else the whole reply."""
-    stated = _STATED.findall(reply)
-    return (stated[-1] if stated else reply.strip().removesuffix(".")).strip()
+    """What a reply gives as its answer: what follows the last "answer is" in its sentence, so that whoever
+    thinks again is taken at the last word; without one, the whole reply.
+    """
+    *before, last = _STATED.split(reply)
+    return (_SENTENCE_END.split(last)[0] if before else reply.strip().removesuffix(".")).strip()
 
 
 def is_correct(problem: Problem, reply: str) -> bool:
