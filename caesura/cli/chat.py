@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from caesura.cli.connect import Connection, connected
-from caesura.cli.screen import configure_logging, fail, stderr, stdout
+from caesura.cli.screen import configure_logging, fail, printable, stderr, stdout
 from caesura.messages.content import text_of, thinking_of
 from caesura.messages.errors import CaesuraError
 from caesura.messages.request import MessagesRequest
@@ -62,6 +62,11 @@ def chat(
                 raise typer.Exit(1)
     except CaesuraError as error:
         fail(str(error))
+
+
+def shown(text: str) -> str:
+    """A text from elsewhere, as part of one with markup."""
+    return escape(printable(text))
 
 
 def with_think(settings: Settings, word: str) -> Settings:
@@ -109,7 +114,7 @@ class TerminalChat:
 
     def run(self) -> None:
         """Read lines and answer them until /quit or the end of input."""
-        stderr.print(f"[bold]{escape(self._model)}[/] at {escape(self._connection.place)}\n[dim]{HELP}[/]")
+        stderr.print(f"[bold]{shown(self._model)}[/] at {shown(self._connection.place)}\n[dim]{HELP}[/]")
         while True:
             try:
                 line = stdout.input("[bold]> [/]").strip()
@@ -137,7 +142,7 @@ class TerminalChat:
         try:
             self._settings = with_think(self._settings, word)
         except CaesuraError as error:
-            stderr.print(f"[red]{escape(str(error))}[/]")
+            stderr.print(f"[red]{shown(str(error))}[/]")
         else:
             stderr.print(f"[dim]thinking: {word}[/]")
 
@@ -191,10 +196,10 @@ class ReplyPrinter:
         if self._thinking or self._answer:
             self._console.print()
         if reply.outcome == "failed":
-            stderr.print(f"[red]{escape(reply.error)}[/]", soft_wrap=True)
+            stderr.print(f"[red]{shown(reply.error)}[/]", soft_wrap=True)
         else:
-            stderr.print(f"[dim]{escape(counts(reply))}[/]", soft_wrap=True)
+            stderr.print(f"[dim]{shown(counts(reply))}[/]", soft_wrap=True)
 
     def _write(self, text: str, style: str) -> None:
         if text:
-            self._console.print(Text(text, style=style), end="", soft_wrap=True)
+            self._console.print(Text(printable(text), style=style), end="", soft_wrap=True)

@@ -6,18 +6,22 @@ in this process.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
 
 from caesura.cli.bundled import BUNDLED_NAME, bundled_folder
 from caesura.cli.screen import stderr
 from caesura.messages.client import Client
 from caesura.messages.remote import RemoteClient
+from caesura.messages.wire import SERVER_NAME
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+_PROBE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +39,9 @@ class Connection:
 @asynccontextmanager
 async def connected(base_url: str | None, api_key: str | None) -> AsyncGenerator[Connection]:
     """The server at `base_url`; without one, the server on this machine; without that, the bundled model."""
-    if base_url is None and is_listening(DEFAULT_HOST, DEFAULT_PORT):
-        base_url = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
+    own = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
+    if base_url is None and await is_caesura(own):
+        base_url = own
     if base_url is not None:
         async with RemoteClient(base_url, api_key) as client:
             yield Connection(client=client, place=base_url)
@@ -49,10 +54,12 @@ async def connected(base_url: str | None, api_key: str | None) -> AsyncGenerator
         yield Connection(client=client, place="the bundled model, in this process")
 
 
-def is_listening(host: str, port: int) -> bool:
-    """Whether anything accepts connections there."""
+async def is_caesura(base_url: str) -> bool:
+    """Whether a server of ours answers there. It is asked without a key, which is nobody else's business."""
     try:
-        with socket.create_connection((host, port), timeout=0.5):
-            return True
-    except OSError:
+        async with httpx.AsyncClient(timeout=_PROBE_TIMEOUT_S, trust_env=False) as http:
+            reply = await http.get(f"{base_url}/health")
+            body: Any = reply.json()
+    except (httpx.HTTPError, ValueError):
         return False
+    return isinstance(body, dict) and cast("dict[str, Any]", body).get("server") == SERVER_NAME

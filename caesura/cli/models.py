@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from caesura.cli.connect import connected
-from caesura.cli.screen import configure_logging, fail, stdout
+from caesura.cli.screen import configure_logging, fail, printable, stdout
 from caesura.messages.errors import CaesuraError
 from caesura.messages.response import ModelInfo
 
@@ -42,5 +43,6 @@ def _table(offered: Sequence[ModelInfo]) -> Table:
     table = Table("model", "name", "window", "trained up to", "thinks")
     for model in offered:
         window, trained = f"{model.max_input_tokens:,}", f"{model.trained_tokens:,}"
-        table.add_row(model.id, model.display_name, window, trained, "yes" if model.can_think else "no")
+        name, display_name = escape(printable(model.id)), escape(printable(model.display_name))
+        table.add_row(name, display_name, window, trained, "yes" if model.can_think else "no")
     return table

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import NoReturn
 
 import typer
@@ -16,6 +17,15 @@ from rich.markup import escape
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
+
+
+# C0, DEL and C1 but for newline and tab: a terminal obeys them, and who wrote the text should not rule it.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """A text from elsewhere, without what a terminal would obey instead of show."""
+    return _CONTROLS.sub("", text)
 
 
 def configure_logging(*, is_verbose: bool) -> None:
@@ -35,5 +45,5 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and end the command."""
-    stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    stderr.print(f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True)
     raise typer.Exit(1)

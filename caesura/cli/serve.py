@@ -6,9 +6,10 @@ Enters: addresses, folders, keys. Leaves: a server, until Ctrl-C. Read next: `ca
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class Service:
     """What is served, and how.
 
     folders: model folders by name, the default one first.
-    keys: what clients must show one of; none leaves the server to this machine.
+    config: who may ask, and how strictly requests are read.
     num_threads: to compute with; None leaves torch's own choice.
     dtype: how weights are kept.
     has_page: whether there is a chat page.
@@ -67,7 +68,7 @@ class Service:
     """
 
     folders: Mapping[str, Path]
-    keys: tuple[str, ...]
+    config: ServerConfig
     num_threads: int | None
     dtype: Dtype
     has_page: bool
@@ -89,6 +90,18 @@ def serve(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with.")] = None,
     dtype: Annotated[Dtype, typer.Option(help="How weights are kept.")] = Dtype.AUTO,
+    allow_sampling: Annotated[
+        bool, typer.Option(help="Take temperature, top_p and top_k in API version 2026-10-21 too.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A further name for a server without a key; repeatable."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A further origin whose pages may call the server; repeatable."),
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
 ) -> None:
@@ -100,13 +113,19 @@ def serve(
     try:
         service = Service(
             folders=parse_models(model or []),
-            keys=parse_keys(api_key),
+            config=ServerConfig(
+                api_keys=parse_keys(api_key),
+                allows_sampling=allow_sampling,
+                is_strict=strict,
+                allowed_hosts=tuple(allow_host or ()),
+                allowed_origins=tuple(allow_origin or ()),
+            ),
             num_threads=threads,
             dtype=dtype,
             has_page=page,
             is_verbose=verbose,
         )
-        check_binding(host, service.keys)
+        check_binding(host, service.config.api_keys)
         with bind(host, port) as listener:
             run(service, Address(host=host, port=listener.getsockname()[1]), listener)
     except CaesuraError as error:
@@ -133,7 +152,20 @@ def run(service: Service, address: Address, listener: socket.socket) -> None:
         )
         # Uvicorn stops in good order first, and then passes Ctrl-C on.
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            StoppingServer(config, client.close).run(sockets=[listener])
+
+
+class StoppingServer(uvicorn.Server):
+    """Uvicorn, which ends the replies before it waits for them, so that each of them ends in an error."""
+
+    def __init__(self, config: uvicorn.Config, end_replies: Callable[[], None]) -> None:
+        """end_replies: may block; no reply goes on after it."""
+        super().__init__(config)
+        self._end_replies = end_replies
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._end_replies)
+        await super().shutdown(sockets)
 
 
 def parse_keys(api_key: str | None) -> tuple[str, ...]:
@@ -173,25 +205,25 @@ def bind(host: str, port: int) -> socket.socket:
 
 def build_app(client: Client, address: Address, service: Service) -> FastAPI:
     """The API, and the page as one of its clients, by way of the address that it is served at."""
-    app = create_app(client, ServerConfig(api_keys=service.keys))
+    app = create_app(client, service.config)
     if service.has_page:
         # Gradio is the slowest import of all.
         from caesura.web.page import mount_page
 
-        mount_page(app, lambda key: RemoteClient(address.url, key or None))
+        mount_page(app, lambda key: RemoteClient(address.url, key or None, is_direct=True))
     return app
 
 
 def announce(address: Address, service: Service) -> None:
     """Say where to go, and what to tell an SDK."""
-    key = "YOUR-KEY" if service.keys else "none-needed"
+    key = "YOUR-KEY" if service.config.api_keys else "none-needed"
     lines = {
         "for SDKs": f"export ANTHROPIC_BASE_URL={address.url} ANTHROPIC_API_KEY={key}",
         "try it": curl_line(address, key),
         "stop it": "Ctrl-C",
     }
     if service.has_page:
-        hint = " (any user name; the password is the key)" if service.keys else ""
+        hint = " (any user name; the password is the key)" if service.config.api_keys else ""
         lines = {"chat page": f"{address.url}{hint}", **lines}
     for label, line in lines.items():
         stdout.print(f"[bold]{label:<12}[/]{escape(line)}", soft_wrap=True)

@@ -2,9 +2,9 @@
 
 Enters: sequence requests and cancellations. Leaves: after each step, a report for every sequence that has
 something to say; exactly one report of a sequence carries its `Finished`. Ids are parsed here, so a stop
-sequence ends its sequence in the step in which it appears. A step that cannot be computed raises; a sequence
-whose new id cannot be dealt with ends as failed, and the others' reports are none the worse. Read next: `engine.py`, which runs this on a
-thread of its own.
+sequence ends its sequence in the step in which it appears. A step that cannot be computed raises; a
+sequence whose new id cannot be dealt with ends as failed, and the others' reports are none the worse.
+Read next: `engine.py`, which runs this on a thread of its own.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 A seal is `v1.` and URL-safe base64 of a signature and a ciphertext. The signature is HMAC-SHA256 over the
 model, the kind of block and the thought; the ciphertext is the same three, deflated, under AES-256-GCM with
 the signature's first bytes as its nonce. So one seal proves who wrote a thought, and also holds it: it can
-stand beside a thought that is shown or one that is omitted; another, of its own kind, stands in place of one
-that is redacted. Equal thoughts of one model and kind have equal seals, which leaks nothing that the reply does not, and a nonce only ever repeats
-together with its plaintext.
+stand beside a thought that is shown or one that is omitted; another, of its own kind, stands in place of
+one that is redacted. Equal thoughts of one model and kind have equal seals, which leaks nothing that the
+reply does not, and a nonce only ever repeats together with its plaintext.
 
 Enters: a key, thoughts, seals. Leaves: seals, thoughts. Read next: `signing.py`, which applies them to
 requests and replies.
@@ -70,9 +70,7 @@ class Sealer:
 
     def seal(self, thought: Thought) -> str:
         """The seal of a thought."""
-        plain = _SEPARATOR.join(
-            part.encode() for part in (thought.model, thought.kind, thought.thinking)
-        )
+        plain = _SEPARATOR.join(part.encode() for part in (thought.model, thought.kind, thought.thinking))
         tag = hmac.digest(self._signing_key, plain, "sha256")
         sealed = self._cipher.encrypt(tag[:_NONCE_BYTES], zlib.compress(plain), tag)
         return _VERSION + base64.urlsafe_b64encode(tag + sealed).decode().rstrip("=")

@@ -1,11 +1,12 @@
 """A Client that signs the thinking that leaves and verifies the thinking that comes back.
 
 What leaves gets its signature, is emptied where the request says `display: omitted`, and is sent as
-`redacted_thinking` where the prompt holds the API's documented test phrase. What comes back is restored,
-so that the Client inside only ever sees plain thinking. Thinking in the latest assistant turn must be
-what was sent, in the type of block that it was sent in. An empty text beside a signature means "as signed":
-an omitted thought has the signature of the same thought shown, so the two cannot be told apart, and either
-way the sealed text is what the model reads; nothing else can be put in its place. Older thinking that cannot be verified is left out, and the reply says so.
+`redacted_thinking` where the prompt holds the API's documented test phrase. What comes back is restored, so
+that the Client inside only ever sees plain thinking. Thinking in the latest assistant turn must be what was
+sent, in the type of block that it was sent in. An empty text beside a signature means "as signed": an
+omitted thought has the signature of the same thought shown, so the two cannot be told apart, and either way
+the sealed text is what the model reads; nothing else can be put in its place. Older thinking that cannot be
+verified is left out, and the reply says so.
 
 Enters: a Client and a `Sealer`. Leaves: a Client. Read next: `sealing.py`.
 """

@@ -242,9 +242,7 @@ def _sampling(wire: WireCountRequest) -> Sampling:
 
 def _thinking(wire: WireThinkingConfig | None) -> Thinking:
     if isinstance(wire, WireEnabled):
-        return Thinking(
-            mode="enabled", budget_tokens=wire.budget_tokens, display=_display(wire.display)
-        )
+        return Thinking(mode="enabled", budget_tokens=wire.budget_tokens, display=_display(wire.display))
     if isinstance(wire, WireAdaptive):
         return Thinking(mode="adaptive", display=_display(wire.display))
     return Thinking()

@@ -26,6 +26,8 @@ from caesura.messages.response import InputTransformation, Message, ModelInfo, U
 
 Json = dict[str, Any]
 
+# How a server of ours names itself, so that a key can be kept from others.
+SERVER_NAME = "caesura"
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 

@@ -34,7 +34,7 @@ from caesura.messages.validation import (
     parse_request,
     version_of,
 )
-from caesura.messages.wire import message_json, model_json
+from caesura.messages.wire import SERVER_NAME, message_json, model_json
 from caesura.server.authentication import Access
 from caesura.server.catalogue import check_request, find_model, models_page, page_request
 from caesura.server.config import ServerConfig
@@ -44,11 +44,10 @@ from caesura.server.sse import EventWriter
 
 logger = logging.getLogger(__name__)
 
-SERVER_NAME = "caesura"
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 Handler = Callable[[Exchange], Awaitable[None]]
-_STATUS_TYPES = {status: error_type for error_type, status in HTTP_STATUS.items()}
+_STATUS_TYPES: dict[int, ErrorType] = {status: error_type for error_type, status in HTTP_STATUS.items()}
 
 
 class _Endpoint:

@@ -1,7 +1,8 @@
 """What every request passes first: it gets a name, is let in or not, and never fails without an envelope.
 
 Enters: ASGI. Leaves: ASGI, with `request-id` on every response. It wraps `send`, whole as it comes, so that
-streams are not buffered, and `receive`, so that nobody waits for ever for a body. Read next: `authentication.py`.
+streams are not buffered, and `receive`, so that nobody waits for ever for a body. Read next:
+`authentication.py`.
 """
 
 from __future__ import annotations

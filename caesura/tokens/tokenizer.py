@@ -146,7 +146,7 @@ class Tokenizer:
 
 
 def blocks(text: str, size: int) -> Iterator[str]:
-    """Text in parts of at least `size` characters, the last aside, whose ids are together those of the whole."""
+    """Text in parts of at least `size` >= 1 characters, but the last: their ids together are the whole's."""
     start = 0
     while border := _BORDER.search(text, start + size):
         yield text[start : border.start()]

@@ -1,9 +1,10 @@
 """Keeps the page within its bounds: its own paths, and no host but the one that served it.
 
-Enters: Gradio's app. Leaves: a route that answers the page's paths only, so that every other path keeps
-the API's own answers, with a policy that makes the browser refuse to fetch from elsewhere, whatever an
-answer's Markdown may ask for. Bodies are limited as the API's are, and errors are raised as
-`HTTPException`s, whatever Gradio says in them, for the server to answer in its own envelope. Read next: `page.py`, which mounts it.
+Enters: Gradio's app. Leaves: a route that answers the page's paths only, so that every other path keeps the
+API's own answers, with a policy that makes the browser refuse to fetch from elsewhere, whatever an answer's
+Markdown may ask for. Bodies are limited as the API's are, and errors are raised as `HTTPException`s,
+whatever Gradio says in them, for the server to answer in its own envelope. Read next: `page.py`, which
+mounts it.
 """
 
 from __future__ import annotations

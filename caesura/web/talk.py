@@ -49,7 +49,7 @@ class Visitor:
 
 
 def _basic_password(authorization: str) -> str:
-    """The password of HTTP Basic, which is how a browser carries the key; a server with keys has checked it."""
+    """The password of HTTP Basic: how a browser carries the key, which is checked where there are keys."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return ""

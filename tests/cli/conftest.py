@@ -14,7 +14,17 @@ from caesura.tokens import Tokenizer
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return random_folder(tmp_path_factory.mktemp("models") / "tiny", max_positions=512)
+
+
+@pytest.fixture(scope="session")
+def long_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with room for long replies: to be interrupted, or to be asked for as agents do."""
+    return random_folder(tmp_path_factory.mktemp("models") / "long", max_positions=65_536)
+
+
+def random_folder(folder: Path, *, max_positions: int) -> Path:
+    """A model of random weights, the same ones every time."""
     tokenizer = Tokenizer.train(["the sum of two numbers is a number, and so on. " * 20], vocab_size=300)
     config = ModelConfig(
         vocab_size=tokenizer.vocab_size,
@@ -24,7 +34,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_kv_heads=1,
         head_dim=16,
         intermediate_size=48,
-        max_positions=512,
+        max_positions=max_positions,
     )
     model = Transformer(config)
     model.initialise(torch.Generator().manual_seed(7))

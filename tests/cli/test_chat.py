@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
 from caesura.cli.chat import with_think
+from caesura.cli.connect import is_caesura
 from caesura.cli.main import app
+from caesura.cli.screen import printable
 from caesura.messages.content import text_of, thinking_of
 from caesura.messages.errors import CaesuraError, OverloadedError
 from caesura.messages.request import Thinking
@@ -116,3 +119,39 @@ def _wait_for(output: Path, text: str) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"`{text}` did not come; what came is: {output.read_text()[-2000:]}")
+
+
+HOSTILE = "a\x1b]52;c;aGk=\x07b\x1b[2Jc\x9b31md\x00\r\x7f\te"
+
+
+def test_what_a_model_says_cannot_rule_the_terminal() -> None:
+    result = chat(ScriptedClient([ScriptedReply(thinking=HOSTILE, text=HOSTILE)]), "Hi")
+    assert "a]52;c;aGk=b[2Jc31md" in result.output
+    assert not set(result.output) & set("\x1b\x07\x9b\x00\r\x7f")
+
+
+def test_what_a_server_says_of_an_error_cannot_either() -> None:
+    result = chat(ScriptedClient([OverloadedError(HOSTILE)]), "Hi")
+    assert result.exit_code == 1
+    assert not set(result.output) & set("\x1b\x07\x9b\x00\r\x7f")
+
+
+def test_a_failure_is_printed_without_controls_too() -> None:
+    assert printable(HOSTILE) == "a]52;c;aGk=b[2Jc31md\te"
+    assert printable("one\ntwo\u2028\u00e9") == "one\ntwo\u2028\u00e9"
+
+
+async def test_a_server_of_ours_is_known_without_a_key() -> None:
+    with serving(api_app(ScriptedClient())) as url:
+        assert await is_caesura(url)
+
+
+async def test_what_else_listens_is_not_taken_for_a_server_of_ours() -> None:
+    def build(_: str) -> FastAPI:
+        app = FastAPI()
+        app.get("/health")(lambda: ["ok"])
+        return app
+
+    with serving(build) as url:
+        assert not await is_caesura(url)
+    assert not await is_caesura("http://127.0.0.1:9")

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -86,27 +90,18 @@ def test_the_page_reaches_the_server_wherever_it_listens(host: str, url: str) ->
 
 
 def test_it_serves_the_api_and_the_page_until_it_is_interrupted(tiny_folder: Path, tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "from caesura.cli.main import app; app()"]
-    command = [*program, "serve", "--port", "0", "--threads", "1", "--model", f"tiny={tiny_folder}"]
-    environment = {**os.environ, "CAESURA_STATE": str(tmp_path / "state"), "CAESURA_API_KEY": ""}
     output = tmp_path / "output"
-    with output.open("w") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
-        try:
-            url = _announced_url(output, process)
-            assert f"export ANTHROPIC_BASE_URL={url}" in output.read_text()
-            assert f"curl -N {url}/v1/messages" in output.read_text()
-            _check_service(url)
-        finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+    with running(tiny_folder, tmp_path) as url:
+        assert f"export ANTHROPIC_BASE_URL={url}" in output.read_text()
+        assert f"curl -N {url}/v1/messages" in output.read_text()
+        _check_service(url)
     assert "stopped" in output.read_text()
     assert (tmp_path / "state" / "thinking.key").stat().st_mode & 0o077 == 0
 
 
 def _announced_url(output: Path, process: subprocess.Popen[bytes]) -> str:
     for _ in range(600):
-        found = re.search(r"chat page +(http://127\.0\.0\.1:\d+)", output.read_text())
+        found = re.search(r"ANTHROPIC_BASE_URL=(http://127\.0\.0\.1:\d+)", output.read_text())
         if found:
             return found.group(1)
         assert process.poll() is None, output.read_text()
@@ -127,3 +122,72 @@ def _check_service(url: str) -> None:
         message = http.post("/v1/messages", json=body).json()
         assert message["content"][0]["type"] == "thinking"
         assert message["usage"]["output_tokens"] <= 24
+
+
+def test_its_switches_reach_the_server(tiny_folder: Path, tmp_path: Path) -> None:
+    switches = [
+        "--allow-sampling",
+        "--strict",
+        "--allow-host",
+        "box.lan",
+        "--allow-origin",
+        "https://a.example",
+    ]
+    ask = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}
+    with (
+        running(tiny_folder, tmp_path, *switches) as url,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as http,
+    ):
+        headers = {"anthropic-version": "2026-10-21", "host": "box.lan", "origin": "https://a.example"}
+        count = "/v1/messages/count_tokens"
+        assert http.post(count, json={**ask, "temperature": 0.5}, headers=headers).status_code == 200
+        odd = http.post(count, json={**ask, "frobnicate": 1}, headers=headers)
+        assert odd.json()["error"]["message"] == "frobnicate: Extra inputs are not permitted"
+
+
+# Greedy, the long model soon says one letter for ever.
+LONG = {
+    "model": "long",
+    "max_tokens": 30_000,
+    "temperature": 0,
+    "messages": [{"role": "user", "content": "a number is"}],
+}
+
+
+def test_replies_on_their_way_end_in_an_error_when_it_is_interrupted(
+    long_folder: Path, tmp_path: Path
+) -> None:
+    with (
+        running(long_folder, tmp_path, "--no-page", name="long") as url,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as http,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        whole = threads.submit(http.post, "/v1/messages", json=LONG)
+        with http.stream("POST", "/v1/messages", json={**LONG, "stream": True}) as response:
+            lines = response.iter_lines()
+            while "text_delta" not in next(lines):
+                pass
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGINT)
+            *_, event, data = [line for line in lines if line]
+        assert event == "event: error"
+        assert json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"
+        assert whole.result().status_code == 500
+        assert whole.result().json()["error"]["message"] == "the engine was shut down"
+
+
+@contextmanager
+def running(folder: Path, tmp_path: Path, *arguments: str, name: str = "tiny") -> Generator[str]:
+    """A server in a process of its own; its base URL. It has ended well when this ends."""
+    program = [sys.executable, "-c", "from caesura.cli.main import app; app()"]
+    command = [*program, "serve", "--port", "0", "--threads", "1", "--model", f"{name}={folder}", *arguments]
+    environment = {**os.environ, "CAESURA_STATE": str(tmp_path / "state"), "CAESURA_API_KEY": ""}
+    output = tmp_path / "output"
+    with output.open("w") as sink:
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
+        (tmp_path / "pid").write_text(str(process.pid))
+        try:
+            yield _announced_url(output, process)
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(timeout=20)
+    assert code == 0, output.read_text()

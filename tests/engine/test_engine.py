@@ -25,7 +25,7 @@ from caesura.engine.loading import build_core
 from caesura.messages.errors import ApiError, InvalidRequestError, OverloadedError
 from caesura.messages.events import Event, TextDelta, ThinkingDelta
 from caesura.messages.request import Sampling
-from caesura.model import PackedAttention
+from caesura.model import PackedAttention, Transformer
 from caesura.tokens import BlockParser, CaesuraFormat, Opening
 
 MakeEngine = Callable[..., Engine]
@@ -114,21 +114,35 @@ def test_budgets_hold_for_every_row_of_a_batch(
         assert finished.reason == ("end" if answer[-1] in tokens.end else "max_tokens")
 
 
-@pytest.mark.parametrize("opening", ["answer", "think", "choose"])
-def test_an_answer_says_something_before_it_ends(
-    make_engine: MakeEngine, loaded: LoadedModel, opening: Opening
-) -> None:
+def eager_to_end(loaded: LoadedModel) -> LoadedModel:
+    """A model that would rather end than say a word."""
+    config = replace(loaded.model.config, tie_embeddings=False)
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(3))
+    assert model.lm_head is not None
     tokens = loaded.chat_format.phase_tokens
-    requests = [
-        # Hot enough to be nearly uniform, cut to where the end is likely.
-        ask(prompt, opening=opening, budget_tokens=4, max_tokens=400, sampling=Sampling(seed=number))
-        for number, prompt in enumerate(prompts(24))
-    ]
-    for completion in make_engine().generate(requests):
-        if completion.finished.reason == "end":
-            text = "".join(each.text for each in completion.events if isinstance(each, TextDelta))
-            assert text.strip()
-            assert completion.finished.output[-1] in tokens.end
+    with torch.no_grad():
+        model.embed_tokens.weight[:, 0] = 5.0
+        model.lm_head.weight[:, 0] = 0.0
+        model.lm_head.weight[list(tokens.end), 0] = 3.0
+    return replace(loaded, model=model.eval())
+
+
+def test_an_answer_says_something_before_it_ends(loaded: LoadedModel) -> None:
+    engine = build_engine(eager_to_end(loaded), EngineConfig(num_pages=64, num_threads=1))
+    openings: tuple[Opening, ...] = ("think", "answer", "choose")
+    completions = engine.generate(
+        [
+            ask(prompt, opening=opening, budget_tokens=2, max_tokens=200, sampling=Sampling(seed=1))
+            for opening in openings
+            for prompt in prompts(6)
+        ]
+    )
+    engine.close()
+    for completion in completions:
+        assert completion.finished.reason == "end"
+        text = "".join(each.text for each in completion.events if isinstance(each, TextDelta))
+        assert text.strip()
 
 
 def test_a_stop_sequence_ends_the_answer_where_it_matches(make_engine: MakeEngine) -> None:
@@ -265,9 +279,7 @@ def test_a_row_that_fails_leaves_the_reports_of_the_others_in_its_step(
         reports = core.step()
         ends += [(step, each.sequence, each.finished.reason) for each in reports if each.finished]
     (short, long), failed = [number for number in range(3) if number != brittle_at], brittle_at
-    assert sorted(ends) == sorted(
-        [(2, short, "max_tokens"), (2, failed, "failed"), (8, long, "max_tokens")]
-    )
+    assert sorted(ends) == sorted([(2, short, "max_tokens"), (2, failed, "failed"), (8, long, "max_tokens")])
     assert not core.has_work
     assert core.stats().num_free_pages == core.stats().num_pages
     assert "the parser broke" in caplog.text
@@ -304,13 +316,23 @@ async def test_a_failure_between_steps_ends_every_stream_and_the_engine_goes_on(
     assert engine.stats().num_free_pages == engine.stats().num_pages
 
 
-async def test_a_stop_sequence_that_the_last_flush_completes_is_the_reason(loaded: LoadedModel) -> None:
-    broken = loaded.tokenizer.token_bytes.index(b"\xf0")
-    core = build_core(loaded, EngineConfig(num_pages=8))
-    with torch.inference_mode():
-        head = torch.full((320,), -100.0)
-    del head
-    assert broken and core
+def test_a_stop_sequence_that_the_last_flush_completes_is_the_reason(
+    make_engine: MakeEngine, loaded: LoadedModel
+) -> None:
+    """A character that is cut off by `max_tokens` is shown as U+FFFD, which is asked to stop at."""
+    replacement = "\N{REPLACEMENT CHARACTER}"
+    requests = [
+        ask(prompt, max_tokens=1, stop_sequences=(replacement,), sampling=Sampling(seed=1))
+        for prompt in prompts(64)
+    ]
+    ends: set[tuple[str, str | None]] = set()
+    for completion in make_engine().generate(requests):
+        finished = completion.finished
+        text = loaded.tokenizer.decode(finished.output)
+        is_cut = replacement in text
+        assert (finished.reason == "stop_sequence") == is_cut
+        ends.add((finished.reason, finished.stop_sequence))
+    assert ends == {("stop_sequence", replacement), ("max_tokens", None)}
 
 
 async def test_closing_the_engine_ends_what_runs_and_refuses_what_comes(make_engine: MakeEngine) -> None:

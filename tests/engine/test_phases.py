@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from caesura.engine.phases import ANSWER_RESERVE, PhaseMachine, PhaseState, masks, phase_machine
 from caesura.tokens import Opening, PhaseTokens
 
-TOKENS = PhaseTokens(think=1, end_think=2, end=(3, 4), closing=(20, 21, 22), never=(1, 5), blank=frozenset({10, 11}))
+TOKENS = PhaseTokens(
+    think=1, end_think=2, end=(3, 4), closing=(20, 21, 22), never=(1, 5), blank=frozenset({10, 11})
+)
 
 
 def allowed(phase: str) -> list[int]:
