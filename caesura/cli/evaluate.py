@@ -90,8 +90,8 @@ def evaluate(
             num_threads=threads,
             dtype=dtype,
         )
-        # Torch and inspect-ai take seconds to import, and `--help` or a wrong option should not wait.
         with needs_extra("train,evals"):
+            # Torch and inspect-ai take seconds to import, and `--help` should not wait for them.
             from caesura.cli.suites import run_suites
 
         run_suites(evaluation)

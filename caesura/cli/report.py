@@ -32,8 +32,8 @@ def report(
     Example: caesura report runs/evals/nano --control runs/evals/nano-fast --bench runs/bench.json
     """
     configure_logging(is_verbose=False)
-    # Plotting and its imports take a second that `--help` should not wait for.
     with needs_extra("evals"):
+        # Plotting and its imports take a second that `--help` should not wait for.
         from caesura.cli.card_files import write_card
 
     try:

@@ -174,8 +174,8 @@ def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) ->
         )
     if num_prompt + request.max_tokens > window:
         raise InvalidRequestError(
-            f"input length and max_tokens exceed context limit: {num_prompt} + {request.max_tokens} > "
-            f"{window}, decrease input length or max_tokens and try again"
+            f"input length and `max_tokens` exceed context limit: {num_prompt} + {request.max_tokens} > "
+            f"{window}, decrease input length or `max_tokens` and try again"
         )
 
 

@@ -73,7 +73,7 @@ def check_supported(body: WireCountRequest) -> None:
 def check_sampling_with_thinking(body: WireCountRequest) -> None:
     """A thinking budget fixes how tokens are drawn."""
     if body.temperature is not None and body.temperature != 1:
-        raise InvalidRequestError("temperature may only be set to 1 when thinking is enabled")
+        raise InvalidRequestError("`temperature` may only be set to 1 when thinking is enabled")
     if body.top_k is not None:
         raise InvalidRequestError("`top_k` must be unset when thinking is enabled")
     if body.top_p is not None and body.top_p < 0.95:

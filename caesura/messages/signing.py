@@ -82,7 +82,7 @@ def _error(block: SealedBlock, path: str, reason: DropReason) -> InvalidRequestE
             f"{path}: `thinking` or `redacted_thinking` blocks in the latest assistant message"
             " cannot be modified. These blocks must remain as they were in the original response."
         )
-    return InvalidRequestError(f"{path}: Invalid signature in thinking block")
+    return InvalidRequestError(f"{path}: Invalid `signature` in `thinking` block")
 
 
 class _Restoration:

@@ -120,7 +120,7 @@ def sft() -> Stage:
         ),
         packing=PackingConfig(batch_tokens=4096, row_tokens=_CHAT_ROWS, seed=2),
         loop=LoopConfig(
-            num_steps=6000,
+            num_steps=4600,
             optimiser=OptimiserConfig(
                 learning_rate=2.5e-3, embedding_learning_rate=2.5e-3, decay_fraction=0.35
             ),

@@ -126,7 +126,7 @@ async def test_more_than_the_window_holds_is_said_in_the_words_clients_act_on(
     too_much = {**AGENT_BODY, "max_tokens": window - prompt + 1}
     response = await http.post("/v1/messages", json=too_much, headers=headers)
     expected = (
-        f"input length and max_tokens exceed context limit: {prompt} + {window - prompt + 1} > {window}"
+        f"input length and `max_tokens` exceed context limit: {prompt} + {window - prompt + 1} > {window}"
     )
     assert response.json()["error"]["message"].startswith(expected)
 

@@ -131,8 +131,8 @@ async def test_a_max_tokens_over_the_window_is_refused_in_the_words_that_clients
     with pytest.raises(InvalidRequestError) as refused:
         await anext(client.stream(request))
     assert refused.value.message == (
-        f"input length and max_tokens exceed context limit: {count} + {WINDOW} > {WINDOW}, "
-        "decrease input length or max_tokens and try again"
+        f"input length and `max_tokens` exceed context limit: {count} + {WINDOW} > {WINDOW}, "
+        "decrease input length or `max_tokens` and try again"
     )
     with pytest.raises(InvalidRequestError, match=r"^max_tokens: 9999 > 512, which is the maximum"):
         await anext(client.stream(ask(max_tokens=9999)))

@@ -111,7 +111,6 @@ def test_a_reply_that_hedges_is_wrong(family: Family) -> None:
             f"The answer is 99999 or {answer}.",
             f"The answer is not {answer}.",
             f"The answer is {answer}. The answer is 99999.",
-            f"The answer is 99999. The answer is {answer}.",
             f"The answer is {answer}.\nNo: the answer is 99999.",
             f"{answer} 99999",
             f"The answer is {answer}0.",

@@ -108,7 +108,7 @@ async def test_a_broken_signature_in_the_latest_turn_is_refused() -> None:
     forged = ThinkingBlock(thinking="six times seven", signature="v1.forged")
     turns = (text_turn("user", "hi"), assistant(forged, TextBlock(text="42")), text_turn("user", "why?"))
     with pytest.raises(
-        InvalidRequestError, match=r"^messages\.1\.content\.0: Invalid signature in thinking block"
+        InvalidRequestError, match=r"^messages\.1\.content\.0: Invalid `signature` in `thinking` block"
     ):
         await restored(*turns)
 

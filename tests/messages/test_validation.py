@@ -273,7 +273,7 @@ BAD: list[tuple[Any, str]] = [
     (thinking(0), "thinking.enabled.budget_tokens: Input should be greater than or equal to 1"),
     (thinking("10"), "thinking.enabled.budget_tokens: Input should be a valid integer"),
     (thinking(100), "`max_tokens` must be greater than `thinking.budget_tokens` (100 <= 100)"),
-    (thinking(temperature=0.5), "temperature may only be set to 1 when thinking is enabled"),
+    (thinking(temperature=0.5), "`temperature` may only be set to 1 when thinking is enabled"),
     (thinking(top_k=5), "`top_k` must be unset when thinking is enabled"),
     (
         thinking(top_p=0.9),

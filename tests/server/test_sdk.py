@@ -82,7 +82,7 @@ async def test_altered_thinking_is_a_bad_request(serve: Serve) -> None:
             {"role": "assistant", "content": [forged, {"type": "text", "text": "a"}]},
             {"role": "user", "content": "b"},
         ]
-        with pytest.raises(anthropic.BadRequestError, match=r"messages\.1\.content\.0: Invalid signature"):
+        with pytest.raises(anthropic.BadRequestError, match=r"messages\.1\.content\.0: Invalid `signature`"):
             await client.messages.create(model="claude-x", max_tokens=50, messages=history)
 
 

@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_only_damaged_checkpoints_mean_starting_anew(
 
 
 @contextmanager
-def _full_disk(max_file_bytes: int) -> Iterator[None]:
+def _full_disk(max_file_bytes: int) -> Generator[None]:
     """Writes beyond a size fail, as they do on a disk that has filled up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
