@@ -47,7 +47,7 @@ def chat(
 ) -> None:
     """Talk to a model in the terminal.
 
-    Example: caesura chat --think 128 "Start with 7. Multiply by 3, then add 8."
+    Example: caesura chat --think 128 "What is 23*45?"
     """
     configure_logging(is_verbose=False)
     try:

@@ -234,6 +234,6 @@ def curl_line(address: Address, key: str) -> str:
     body = (
         '{"model": "claude-default", "max_tokens": 1024, "stream": true,'
         ' "thinking": {"type": "enabled", "budget_tokens": 128},'
-        ' "messages": [{"role": "user", "content": "Start with 7. Multiply by 3, then add 8."}]}'
+        ' "messages": [{"role": "user", "content": "What is 23*45?"}]}'
     )
     return f"""curl -N {address.url}/v1/messages -H "x-api-key: {key}" -d '{body}'"""

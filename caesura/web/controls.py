@@ -17,10 +17,11 @@ EXPLANATION = "One model that answers at once, or pauses to think for as many to
 
 # What a model of a few million parameters can do, and one thing that only thinking gets right.
 EXAMPLES = (
-    "Start with 7. Multiply by 3, add 8, then subtract 5. What do you get?",
-    "Sort these numbers from smallest to largest: 42, 7, 19, 3, 88.",
-    "How many times does the letter r occur in strawberry?",
-    "What is the capital of Portugal?",
+    "What is 23*45?",
+    "Boxes 1 to 5 hold A, B, C, D, E. Swap the contents of (1) 1 and 3, (2) 2 and 3. "
+    "Which letter is in box 2?",
+    'How many times does the letter e occur in "cheese butter bread"?',
+    "Hello! Who are you?",
 )
 
 MODES = (("Off", "off"), ("Adaptive", "adaptive"), ("N tokens", "budget"))
