@@ -30,13 +30,15 @@ _CHAT_ROWS = (128, 256, 512)
 _MIX = ReasoningMix(
     weights={
         "addition": 0.5,
+        "boolean": 1.5,
         "letters": 0.8,
         "graph": 1.2,
         "lists": 1.2,
         "multiplication": 1.3,
         "sorting": 1.2,
+        "state": 1.5,
         "units": 1.3,
-        "word_problems": 1.2,
+        "word_problems": 1.5,
     }
 )
 
@@ -68,10 +70,11 @@ class Prose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversations:
-    """Chat and reasoning rows.
+    """Chat and reasoning rows, and plain text among them, so that prose is not forgotten.
 
-    num_chat, num_reasoning: how many rows of each. mix: see `ReasoningMix`. seed: of both.
-    max_tokens: the few chat rows that are longer are left out.
+    num_chat, num_reasoning: how many rows of each. mix: see `ReasoningMix`. seed: of all three.
+    max_tokens: the few chat rows that are longer are left out; longer prose goes on in another document.
+    prose_chars: how much plain text; all of a document but its first token is learnt.
     """
 
     num_chat: int
@@ -79,12 +82,16 @@ class Conversations:
     mix: ReasoningMix
     seed: int
     max_tokens: int
+    prose_chars: int = 0
 
     def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
         chat = (encode_row(chat_format, row) for row in chat_rows(data, self.seed, self.num_chat))
         yield from (each for each in chat if len(each.ids) <= self.max_tokens + 1)
         for row in reasoning_rows(self.seed, self.num_reasoning, self.mix):
             yield encode_row(chat_format, row)
+        if self.prose_chars:
+            prose = Prose(max_chars=self.prose_chars, max_tokens=self.max_tokens, seed=self.seed)
+            yield from prose(chat_format, data)
 
 
 def recipe() -> Recipe:
@@ -110,20 +117,23 @@ def pretrain() -> Stage:
 
 
 def sft() -> Stage:
-    """Conversations: chat, and every family of problems in both modes."""
+    """Conversations: chat, every family of problems in both modes, and some of the text again."""
     return Stage(
         name="nano-sft",
         display_name="Caesura nano",
         start_from="nano-pretrain",
         documents=Conversations(
-            num_chat=40_000, num_reasoning=260_000, mix=_MIX, seed=2, max_tokens=_CHAT_ROWS[-1]
+            num_chat=40_000,
+            num_reasoning=260_000,
+            mix=_MIX,
+            seed=2,
+            max_tokens=_CHAT_ROWS[-1],
+            prose_chars=10_000_000,  # a tenth of the tokens
         ),
-        packing=PackingConfig(batch_tokens=4096, row_tokens=_CHAT_ROWS, seed=2),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_CHAT_ROWS, seed=2),
         loop=LoopConfig(
-            num_steps=4600,
-            optimiser=OptimiserConfig(
-                learning_rate=2.5e-3, embedding_learning_rate=2.5e-3, decay_fraction=0.35
-            ),
+            num_steps=2400,
+            optimiser=OptimiserConfig(learning_rate=3e-3, embedding_learning_rate=3e-3, decay_fraction=0.35),
         ),
     )
 
@@ -140,8 +150,13 @@ def control() -> Recipe:
         name="nano-control-sft",
         display_name="Caesura nano, control without thinking",
         documents=Conversations(
-            num_chat=0, num_reasoning=260_000, mix=mix, seed=2, max_tokens=_CHAT_ROWS[-1]
+            num_chat=0,
+            num_reasoning=260_000,
+            mix=mix,
+            seed=2,
+            max_tokens=_CHAT_ROWS[-1],
+            prose_chars=9_000_000,  # the same share
         ),
-        loop=replace(trained.loop, num_steps=3500),
+        loop=replace(trained.loop, num_steps=1200),
     )
     return replace(recipe(), stages=(pretrain(), stage))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from statistics import fmean
 
 import pytest
+import tokenizers
 
 from caesura.evals.tasks import FAMILIES, MAX_DIFFICULTY, Family, Problem, is_correct
 from tests.evals.solvers import SOLVERS
+
+_VOCABULARY = Path(__file__).parents[2] / "caesura" / "bundled" / "nano" / "tokenizer.json"
 
 families = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
 
@@ -63,8 +67,7 @@ def _concluded(family: str, problem: Problem) -> str:
     last = problem.steps[-1]
     match family:
         case "state":
-            place = re.findall(r"(\d)\?", problem.question)[-1]
-            return last.split(": ")[1].split()[int(place) - 1]
+            return last.split()[-1]
         case "equations":
             return last.split(":")[0]
         case "boolean":
@@ -86,6 +89,85 @@ def test_the_reasoning_leads_to_the_answer(family: Family) -> None:
     for problem in _problems(family, 200):
         assert problem.steps
         assert _concluded(family.name, problem) == problem.answer, problem.thinking
+
+
+def _problems_with(family: str) -> list[Problem]:
+    return _problems(FAMILIES[family], 200)
+
+
+def test_the_last_state_is_read_out_place_by_place_and_at_the_place_that_is_asked_for() -> None:
+    for problem in _problems_with("state"):
+        *swaps, places, asked = problem.steps
+        state = swaps[-1].split(": ")[1].split()
+        assert places == ",".join(f"{place} {letter}" for place, letter in enumerate(state, start=1))
+        place = re.findall(r"(\d)\?", problem.question)[-1]
+        assert asked == f"place {place} {problem.answer}"
+        assert f"{place} {problem.answer}" in places.split(",")
+
+
+def test_every_swap_leads_from_one_written_state_to_the_next() -> None:
+    for problem in _problems_with("state"):
+        asked = re.findall(r"\((\d+)\) (\d) and (\d)", problem.question)
+        state = re.findall(r"\b[A-K]\b", problem.question.split("(1)")[0])[:5]
+        for (number, first, second), step in zip(asked, problem.steps[:-2], strict=True):
+            one, other = int(first) - 1, int(second) - 1
+            state[one], state[other] = state[other], state[one]
+            assert step == f"{number}:{first}-{second}: {' '.join(state)}"
+
+
+def test_every_variable_stands_beside_the_value_that_the_question_gives_it() -> None:
+    for problem in _problems_with("boolean"):
+        given = dict(re.findall(r"\b([a-e]) is (true|false)", problem.question))
+        assert dict(re.findall(r"\b([a-e]) (true|false)", problem.steps[0])) == given
+        for step in problem.steps:
+            for name, value in re.findall(r"\b([a-e]) (true|false)", step):
+                assert given[name] == value, problem.thinking
+
+
+def test_every_statement_is_copied_and_worked_out_from_the_left() -> None:
+    for problem in _problems_with("boolean"):
+        statements = re.findall(r"\(\d\) (.+?)(?=, \(\d\)|[?.]$)", problem.question)
+        count = 0
+        for statement, step in zip(statements, problem.steps[1:], strict=True):
+            line, stated = step.split(": ")[1].split(";")
+            copied = re.sub(r" is (true|false)| = (true|false)|(?<=\b[a-e]) (true|false)", "", line)
+            assert copied == re.sub(r"[()]", "", statement)
+            value, count = _worked_out(line), count + _worked_out(line)
+            assert line.endswith("true" if value else "false")
+            assert int(stated) == count
+
+
+def _worked_out(line: str) -> bool:
+    """The value of a written statement, with every value on the way compared to what is written."""
+    value = True
+    literal = r"(?:(and|or) )?(not )?[a-e] (true|false)(?: is (true|false))?(?: = (true|false))?"
+    for operator, negation, word, negated, result in re.findall(literal, line):
+        own = (word == "true") is not bool(negation)
+        assert not negation or negated == ("true" if own else "false")
+        value = (value or own) if operator == "or" else (value and own)
+        assert not operator or result == ("true" if value else "false")
+    return value
+
+
+def test_a_plan_names_every_event_and_the_sums_follow_it() -> None:
+    for problem in _problems_with("word_problems"):
+        start, *plan = problem.steps[0].split(";")
+        total = int(start)
+        for number, item in enumerate(plan, start=1):
+            index, change = item.split(":")
+            assert int(index) == number
+            own = [step.split(":")[1] for step in problem.steps[1:] if step.startswith(f"{number}:")]
+            assert own[-1].startswith(f"{total}{'+' if change == '*2' else change[0]}"), problem.thinking
+            total = int(eval(f"{total}{change}"))
+            assert own[-1].endswith(f"={total}"), problem.thinking
+        assert str(total) == problem.answer
+
+
+@pytest.mark.parametrize("family", ["state", "boolean", "word_problems", "lists"])
+def test_a_thought_stays_short(family: str) -> None:
+    tokenizer = tokenizers.Tokenizer.from_file(str(_VOCABULARY))
+    sizes = [len(tokenizer.encode(problem.thinking).ids) for problem in _problems_with(family)]
+    assert max(sizes) < 200
 
 
 @families

@@ -1,4 +1,8 @@
-"""Boolean expressions: how many of two to six statements about five variables are true?"""
+"""Boolean expressions: how many of two to six statements about five variables are true?
+
+The reasoning opens with the values. Then each statement is written again: behind every name its value,
+behind `is` the value of what is negated, behind `=` that of everything so far; last the count of true ones.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ def _make(rng: Random, difficulty: int) -> Problem:
     num_true = rng.randrange(num_statements + 1)
     wanted = rng.sample([True] * num_true + [False] * (num_statements - num_true), num_statements)
     statements: list[str] = []
-    steps: list[str] = []
+    steps = ["Given " + " ".join(f"{name} {_word(value)}" for name, value in values.items())]
     for number, want in enumerate(wanted, start=1):
         statement = _statement(rng, values)
         while statement.value is not want:
@@ -47,14 +51,15 @@ def _statement(rng: Random, values: Mapping[str, bool]) -> _Statement:
     for position, name in enumerate(names):
         is_negated = rng.random() < 0.3
         literal = values[name] is not is_negated
-        word = ("not " if is_negated else "") + name
+        word = f"not {name}" if is_negated else name
+        shown = f"{word} {_word(values[name])}" + (f" is {_word(literal)}" if is_negated else "")
         if position == 0:
-            text, line, value = word, _word(literal), literal
+            text, line, value = word, shown, literal
             continue
         operator = rng.choice(("and", "or"))
         text = f"({text}) {operator} {word}" if position == 2 else f"{text} {operator} {word}"
         value = (value and literal) if operator == "and" else (value or literal)
-        line += f" {operator} {_word(literal)} = {_word(value)}"
+        line += f" {operator} {shown} = {_word(value)}"
     return _Statement(text, line, value)
 
 

@@ -1,4 +1,7 @@
-"""State tracking: five letters in five boxes, and swaps. Which letter is where in the end?"""
+"""State tracking: five letters in five boxes, and swaps. Which letter is where in the end?
+
+The last state is written again place by place, so that the answer is copied from beside its number.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ def _make(rng: Random, difficulty: int) -> Problem:
         swaps.append(f"({number}) {pair}")
         steps.append(f"{number}:{first + 1}-{second + 1}: {' '.join(state)}")
     box = rng.randrange(5)
+    steps.append(",".join(f"{place} {letter}" for place, letter in enumerate(state, start=1)))
+    steps.append(f"place {box + 1} {state[box]}")
     question = rng.choice(_WORDINGS).format(letters=letters, swaps=", ".join(swaps), box=box + 1)
     return Problem(question=question, steps=tuple(steps), answer=state[box])
 

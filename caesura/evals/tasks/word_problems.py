@@ -1,8 +1,12 @@
-"""Short word problems: things are bought, given away, lost and shared, in one to five events."""
+"""Short word problems: things are bought, given away, lost and shared, in one to five events.
+
+The reasoning opens with a plan: the first number, then what each event does. Its sums follow, numbered alike.
+"""
 
 from __future__ import annotations
 
 from random import Random
+from typing import NamedTuple
 
 from caesura.evals.tasks.problem import Family, Problem
 
@@ -20,38 +24,52 @@ _DOUBLE = ("Then the number doubles.", "{name} wins as many again.")
 _HALF = ("{name} gives half of them to {other}.", "Half of them get lost.")
 
 
+class _Event(NamedTuple):
+    """sentence: its template. numbers: what fills it. plan: what it does to the total. sums: how, one by
+    one. total: what comes out.
+    """
+
+    sentence: str
+    numbers: dict[str, int]
+    plan: str
+    sums: tuple[str, ...]
+    total: int
+
+
 def _make(rng: Random, difficulty: int) -> Problem:
     name, other = rng.sample(_NAMES, 2)
     things = rng.choice(_THINGS)
     total = rng.randrange(5, 40)
     sentences = [f"{name} has {total} {things}."]
-    steps: list[str] = []
-    for _ in range(difficulty):
-        sentence, lines, total, numbers = _event(rng, total)
-        sentences.append(sentence.format(name=name, other=other, things=things, **numbers))
-        steps += lines
+    plan = [str(total)]
+    sums: list[str] = []
+    for number in range(1, difficulty + 1):
+        event = _event(rng, total)
+        total = event.total
+        sentences.append(event.sentence.format(name=name, other=other, things=things, **event.numbers))
+        plan.append(f"{number}:{event.plan}")
+        sums += [f"{number}:{line}" for line in event.sums]
     sentences.append(rng.choice(_QUESTIONS).format(name=name, things=things))
-    return Problem(question=" ".join(sentences), steps=tuple(steps), answer=str(total))
+    return Problem(question=" ".join(sentences), steps=(";".join(plan), *sums), answer=str(total))
 
 
-def _event(rng: Random, total: int) -> tuple[str, list[str], int, dict[str, int]]:
-    """(sentence, lines of reasoning, new total, the sentence's numbers)."""
+def _event(rng: Random, total: int) -> _Event:
     kinds = ["more", "packs"] + (["less"] if total > 3 else []) + (["double"] if total < 60 else [])
     kinds += ["half"] if total % 2 == 0 and total > 3 else []
     kind = rng.choice([each for each in kinds if total < 120 or each in ("less", "half")] or ["less"])
     if kind == "more":
         k = rng.randrange(2, 30)
-        return rng.choice(_MORE), [f"{total}+{k}={total + k}"], total + k, {"k": k}
+        return _Event(rng.choice(_MORE), {"k": k}, f"+{k}", (f"{total}+{k}={total + k}",), total + k)
     if kind == "less":
         k = rng.randrange(1, min(total, 40))
-        return rng.choice(_LESS), [f"{total}-{k}={total - k}"], total - k, {"k": k}
+        return _Event(rng.choice(_LESS), {"k": k}, f"-{k}", (f"{total}-{k}={total - k}",), total - k)
     if kind == "packs":
         n, k = rng.randrange(2, 10), rng.randrange(2, 10)
-        lines = [f"{n}*{k}={n * k}", f"{total}+{n * k}={total + n * k}"]
-        return rng.choice(_PACKS), lines, total + n * k, {"n": n, "k": k}
+        sums = (f"{n}*{k}={n * k}", f"{total}+{n * k}={total + n * k}")
+        return _Event(rng.choice(_PACKS), {"n": n, "k": k}, f"+{n}*{k}", sums, total + n * k)
     if kind == "double":
-        return rng.choice(_DOUBLE), [f"{total}+{total}={2 * total}"], 2 * total, {}
-    return rng.choice(_HALF), [f"{total}/2={total // 2}"], total // 2, {}
+        return _Event(rng.choice(_DOUBLE), {}, "*2", (f"{total}+{total}={2 * total}",), 2 * total)
+    return _Event(rng.choice(_HALF), {}, "/2", (f"{total}/2={total // 2}",), total // 2)
 
 
 FAMILY = Family(name="word_problems", title="short word problems", make=_make, chance=0.018)
