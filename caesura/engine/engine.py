@@ -1,10 +1,10 @@
 """The engine: one thread owns the model, asyncio in front.
 
 Enters: sequence requests, from any event loop or thread. Leaves: for each a `Stream` of block events that
-ends in one `Finished`. After each step the thread hands all streams' news to their event loop in one
-call. A failing step fails the sequences that shared it, a failure between steps all of them, and the engine
-goes on: every sequence that was taken in is told its end.
-Read next: `core.py` (a step), `local_client.py` (the Messages API on top).
+ends in one `Finished`. After a step the thread hands all streams' news to their event loop in one call, if
+it is time to. A failing step fails the sequences that shared it, a failure between steps all of them, and
+the engine goes on: every sequence that was taken in is told its end.
+Read next: `core.py` (a step), `outbox.py` (when it is time), `local_client.py` (the Messages API on top).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,11 +21,15 @@ from typing import NamedTuple
 import torch
 
 from caesura.engine.core import EngineCore, EngineStats, Prepared, Report
+from caesura.engine.outbox import Outbox, Told
 from caesura.engine.sequence import SequenceRequest
 from caesura.engine.streams import Completion, Gathering, News, Receiver, Stream
 from caesura.messages.errors import ApiError, OverloadedError
 
 log = logging.getLogger(__name__)
+
+# Shorter than anyone sees, and still several steps of a small model.
+_MAX_WAIT_S = 0.02
 
 _FAILED = "The engine failed while it computed this reply; try again"
 
@@ -39,8 +44,18 @@ class _Submission(NamedTuple):
 class Engine:
     """Runs an `EngineCore` on a daemon thread, which sleeps while there is nothing to do."""
 
-    def __init__(self, core: EngineCore, *, num_threads: int | None = None, max_waiting: int = 1024) -> None:
-        """num_threads: of each operator; None leaves torch's own choice. max_waiting: the queue's limit."""
+    def __init__(
+        self,
+        core: EngineCore,
+        *,
+        num_threads: int | None = None,
+        max_waiting: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """num_threads: of each operator; None leaves torch's own choice. max_waiting: the queue's limit.
+
+        clock: seconds, by which deltas leave.
+        """
         self._core = core
         self._num_threads = num_threads
         self._max_waiting = max_waiting
@@ -50,6 +65,7 @@ class Engine:
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._receivers: dict[int, Receiver] = {}
+        self._outbox = Outbox(max_wait_s=_MAX_WAIT_S, clock=clock)
 
     @property
     def max_positions(self) -> int:
@@ -157,15 +173,16 @@ class Engine:
         self._deliver(reports)
 
     def _deliver(self, reports: list[Report]) -> None:
-        """Tell every receiver what a step brought it; a failed sequence's end is an error."""
-        told: list[tuple[Receiver, list[News]]] = []
+        """Note for every receiver what a step brought it, and tell them if it is time; a failed sequence's
+        end is an error.
+        """
         for report in reports:
             if report.finished is None:
-                told.append((self._receivers[report.sequence], [*report.events]))
+                self._outbox.put(self._receivers[report.sequence], report.events)
             else:
                 end = ApiError(_FAILED) if report.finished.reason == "failed" else report.finished
-                told.append((self._receivers.pop(report.sequence), [*report.events, end]))
-        self._tell([each for each in told if each[1]])
+                self._outbox.put(self._receivers.pop(report.sequence), [*report.events, end])
+        self._tell(self._outbox.take_due())
 
     def _end_all(self, message: str) -> None:
         """End every sequence with an error, whether or not the core can still account for it."""
@@ -176,9 +193,11 @@ class Engine:
         try:
             self._core.cancel_all()
         finally:
-            self._tell([(receiver, [ApiError(message)]) for receiver in receivers])
+            for receiver in receivers:
+                self._outbox.put(receiver, [ApiError(message)])
+            self._tell(self._outbox.take_due())
 
-    def _tell(self, told: list[tuple[Receiver, list[News]]]) -> None:
+    def _tell(self, told: list[Told]) -> None:
         """With one call for each event loop."""
         batches: dict[asyncio.AbstractEventLoop | None, _Batch] = {}
         for receiver, news in told:

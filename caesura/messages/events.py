@@ -3,12 +3,16 @@
 Enters: nothing. Leaves: immutable events in the order that the Messages API prescribes:
 `MessageStart`, then for each block `BlockStart`, deltas, `BlockStop` (one block open at a time,
 indices dense from 0), then `MessageDelta`, `MessageStop`; `Ping` anywhere. A failure is raised as
-an `ApiError`, never yielded. Read next: `response.py` for the fold, `wire.py` for the JSON.
+an `ApiError`, never yielded. How a block's text is cut into deltas means nothing: `merge_deltas` may
+join neighbours. Read next: `response.py` for the fold, `wire.py` for the JSON.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
 
 from caesura.messages.content import Block
 from caesura.messages.response import InputTransformation, StopReason, Usage
@@ -113,3 +117,35 @@ Event = (
     | MessageStop
     | Ping
 )
+
+Item = TypeVar("Item")
+
+
+def merge_deltas(stream: Iterable[Item]) -> list[Item | TextDelta | ThinkingDelta]:
+    """The same stream in fewer events: neighbouring deltas of one block become one.
+
+    What is neither text nor thinking passes as it is, and so may be of any type.
+    """
+    merged: list[Item | TextDelta | ThinkingDelta] = []
+    for kind, group in groupby(stream, key=_delta_kind):
+        neighbours = list(group)
+        if kind is None or len(neighbours) == 1:
+            merged += neighbours
+        else:
+            merged.append(_joined(neighbours, index=kind[1]))
+    return merged
+
+
+def _delta_kind(event: object) -> tuple[type, int] | None:
+    return (type(event), event.index) if isinstance(event, TextDelta | ThinkingDelta) else None
+
+
+def _joined(neighbours: Iterable[object], *, index: int) -> TextDelta | ThinkingDelta:
+    """One delta for several of the same kind and block."""
+    thoughts = [each for each in neighbours if isinstance(each, ThinkingDelta)]
+    if thoughts:
+        num_tokens = sum(each.num_tokens for each in thoughts)
+        thinking = "".join(each.thinking for each in thoughts)
+        return ThinkingDelta(index=index, thinking=thinking, num_tokens=num_tokens)
+    text = "".join(each.text for each in neighbours if isinstance(each, TextDelta))
+    return TextDelta(index=index, text=text)
