@@ -1,13 +1,14 @@
 """What HTTP costs: tokens a second through the server's streams, beside those of the engine alone.
 
 The server runs in a process of its own, as `caesura serve` starts it, page and all; this process is the
-client. The engine alone runs in this process, while the server sleeps. Both compute the same prompts to
-the same length. Enters: a folder. Leaves: figures. Read next: `training.py`.
+client. Clients usually run on machines of their own, so this one reads as cheaply as it can: a thread a
+stream, which looks at nothing but the end. The engine alone runs in this process, while the server sleeps.
+Both compute the same prompts to the same length. Enters: a folder. Leaves: figures. Read next:
+`training.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -15,10 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -68,7 +72,7 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> Non
     raise RuntimeError(f"the server did not come up:\n{log.read_text(encoding='utf-8')[-2000:]}")
 
 
-async def _stream(client: httpx.AsyncClient, url: str, number: int, num_new: int) -> int:
+def _stream(url: str, number: int, num_new: int) -> int:
     """One streamed reply; returns its output tokens as the server counts them."""
     body = {
         "model": _NAME,
@@ -78,22 +82,20 @@ async def _stream(client: httpx.AsyncClient, url: str, number: int, num_new: int
         "messages": [{"role": "user", "content": _question(number)}],
     }
     tail = b""
-    async with client.stream("POST", f"{url}/v1/messages", json=body) as response:
-        if not response.is_success:
-            raise RuntimeError(f"the server refused: {(await response.aread())[:500]!r}")
-        async for chunk in response.aiter_raw():
+    with closing(HTTPConnection(urlsplit(url).netloc, timeout=300.0)) as connection:
+        connection.request("POST", "/v1/messages", json.dumps(body), {"content-type": "application/json"})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise RuntimeError(f"the server refused: {response.read()[:500]!r}")
+        while chunk := response.read1(2**16):
             tail = (tail + chunk)[-4096:]
     outcome: dict[str, Any] = json.loads(tail.rpartition(b"event: message_delta\ndata: ")[2].split(b"\n")[0])
     return int(outcome["usage"]["output_tokens"])
 
 
 def _through_http(url: str, streams: int, num_new: int) -> int:
-    async def run() -> int:
-        async with httpx.AsyncClient(timeout=300.0, trust_env=False) as client:
-            counts = [_stream(client, url, number, num_new) for number in range(streams)]
-            return sum(await asyncio.gather(*counts))
-
-    written = asyncio.run(run())
+    with ThreadPoolExecutor(streams) as clients:
+        written = sum(clients.map(partial(_stream, url, num_new=num_new), range(streams)))
     check_length(written, streams * num_new)
     return written
 

@@ -20,6 +20,8 @@ from caesura.web.talk import ClientFor, Talk
 
 log = logging.getLogger(__name__)
 
+_POLL_S = 0.05  # what Gradio itself waits on Windows
+
 # For what takes no time: no spinner, no place in the queue behind replies.
 _QUICK: dict[str, Any] = {
     "show_progress": "hidden",
@@ -33,9 +35,10 @@ def mount_page(app: FastAPI, client_for: ClientFor) -> None:
 
     client_for: from the key that opened the page (empty without one) to a client, entered once a reply.
     """
+    page = build_page(client_for)
     gr.mount_gradio_app(
         app,
-        build_page(client_for),
+        page,
         path="/",
         footer_links=[],
         run_history=False,
@@ -45,6 +48,9 @@ def mount_page(app: FastAPI, client_for: ClientFor) -> None:
         theme=theme(),
         css=CSS,
     )
+    # Gradio looks for work a thousand times a second, on the event loop that also streams every reply.
+    queue = page._queue  # pyright: ignore[reportPrivateUsage]
+    queue.sleep_when_free = queue.progress_update_sleep_when_free = _POLL_S
     mounted = app.router.routes.pop()
     app.router.routes.append(PageMount(cast(Any, mounted).app))
 

@@ -22,11 +22,21 @@ from caesura.engine import (
     build_engine,
 )
 from caesura.engine.loading import build_core
+from caesura.engine.sequence import Retention
 from caesura.messages.errors import ApiError, InvalidRequestError, OverloadedError
-from caesura.messages.events import Event, TextDelta, ThinkingDelta
+from caesura.messages.events import (
+    BlockStart,
+    BlockStop,
+    Event,
+    TextDelta,
+    ThinkingDelta,
+    merge_deltas,
+)
 from caesura.messages.request import Sampling
+from caesura.messages.response import Usage
 from caesura.model import PackedAttention, Transformer
-from caesura.tokens import BlockParser, CaesuraFormat, Opening
+from caesura.tokens import BlockParser, CaesuraFormat, Opening, Tokenizer
+from tests.engine.fake_model import FakeTiers
 
 MakeEngine = Callable[..., Engine]
 GREEDY = Sampling(temperature=0.0)
@@ -64,8 +74,8 @@ def test_a_crowded_pool_changes_no_output(make_engine: MakeEngine) -> None:
     crowded = make_engine(num_pages=9, max_running=10, max_step_tokens=16)
     assert outputs(crowded.generate(requests)) == outputs(make_engine().generate(requests))
     stats = crowded.stats()
-    assert stats.num_preemptions > 0
-    assert stats.num_free_pages == stats.num_pages
+    assert stats.num_spills > 0
+    assert stats.num_used_pages == 0
     assert stats.num_prompt_tokens == sum(len(request.prompt) for request in requests)
 
 
@@ -74,7 +84,28 @@ async def test_streamed_is_whole(make_engine: MakeEngine) -> None:
     request = ask(prompts(1)[0], opening="think", budget_tokens=10)
     streamed = [news async for news in engine.submit(request)]
     whole = (await asyncio.to_thread(engine.generate, [request]))[0]
-    assert streamed == [*whole.events, whole.finished]
+    assert merge_deltas(streamed) == merge_deltas([*whole.events, whole.finished])
+
+
+async def test_between_its_first_token_and_its_end_a_stream_waits_for_the_clock(loaded: LoadedModel) -> None:
+    engine = Engine(build_core(loaded, EngineConfig(num_pages=8)), num_threads=1, clock=lambda: 0.0)
+    request = ask(prompts(1)[0], opening="think", budget_tokens=10)
+    news = [each async for each in engine.submit(request)]
+    assert [type(each) for each in news] == [
+        BlockStart,
+        ThinkingDelta,  # with the first token
+        ThinkingDelta,
+        BlockStop,
+        BlockStart,
+        TextDelta,  # with the first token of the answer
+        TextDelta,
+        BlockStop,
+        Finished,
+    ]
+    assert isinstance(news[-1], Finished)
+    deltas = [each for each in news if isinstance(each, ThinkingDelta)]
+    assert sum(each.num_tokens for each in deltas) == news[-1].usage.thinking_tokens
+    await asyncio.to_thread(engine.close)
 
 
 def test_engine_log_probabilities_are_the_models(make_engine: MakeEngine, loaded: LoadedModel) -> None:
@@ -185,7 +216,7 @@ async def test_closing_a_stream_frees_its_pages_within_a_step(make_engine: MakeE
         await anext(stream)
     stats = engine.stats()
     assert stats.num_running == stats.num_waiting == 0
-    assert stats.num_free_pages == stats.num_pages
+    assert stats.num_used_pages == 0
     assert stats.num_output_tokens < 400
 
 
@@ -216,7 +247,121 @@ async def test_every_stream_ends_exactly_once_under_random_cancellation(make_eng
     await asyncio.sleep(0)
     assert ends() == [1] * 40
     assert 0 < sum(read for _, read in followed) < 40
-    assert engine.stats().num_free_pages == 24
+    assert engine.stats().num_used_pages == 0
+
+
+# --- what is kept
+
+
+def test_a_cached_prompt_is_answered_bit_for_bit_as_if_it_were_not(make_engine: MakeEngine) -> None:
+    """Chunks of 128 tokens, and 128 that are found: the rest is the same chunk with and without."""
+    engine = make_engine(max_step_tokens=128)
+    prompt = tuple(random.Random(0).randrange(16, 300) for _ in range(128 + 20))
+    cold, warm = (engine.generate([ask(prompt, wants_log_probs=True)])[0].finished for _ in range(2))
+    assert (cold.usage.cache_read_input_tokens, warm.usage.cache_read_input_tokens) == (0, 128)
+    assert (cold.output, cold.log_probs) == (warm.output, warm.log_probs)
+
+
+def test_a_cached_prompt_is_answered_alike_however_chunks_lie(make_engine: MakeEngine) -> None:
+    engine = make_engine(max_step_tokens=48)
+    for prompt in prompts(8, longest=200):
+        cold, warm = (engine.generate([ask(prompt, wants_log_probs=True)])[0].finished for _ in range(2))
+        assert warm.output == cold.output
+        assert warm.log_probs == pytest.approx(cold.log_probs, abs=1e-4)
+        assert warm.usage.cache_read_input_tokens == (len(prompt) - 1) // 32 * 32
+
+
+def test_conversations_in_a_crowded_pool_say_what_they_say_alone(make_engine: MakeEngine) -> None:
+    """Five conversations with one beginning, four turns each, all at once, in a pool that holds two."""
+    crowded, roomy = make_engine(num_pages=20, max_running=5, max_step_tokens=32), make_engine()
+    system = prompts(1, longest=90)[0] + (33,) * 40
+    crowds = [system + (40 + number,) * 9 for number in range(5)]
+    alone = list(crowds)
+    for turn in range(4):
+        requests = [ask(prompt, max_tokens=25) for prompt in crowds]
+        replies = outputs(crowded.generate(requests))
+        singles = [
+            outputs(roomy.generate([ask(prompt, max_tokens=25, tenant=f"{number} {turn}")]))[0]
+            for number, prompt in enumerate(alone)
+        ]
+        assert replies == singles
+        crowds = [(*each, *reply, 50 + turn) for each, reply in zip(crowds, replies, strict=True)]
+        alone = list(crowds)
+    stats = crowded.stats()
+    assert stats.num_cached_tokens > 0
+    assert stats.num_evicted_pages > 0
+    assert stats.num_used_pages == 0
+    assert roomy.stats().num_cached_tokens == 0
+
+
+def test_samples_of_one_prompt_pay_for_one_prefill(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    prompt = (*range(20, 220), 7, 7, 7)
+    samples = [ask(prompt, sampling=Sampling(seed=number)) for number in range(16)]
+    together = engine.generate(samples)
+    assert engine.stats().num_cached_tokens == 15 * 192
+    assert len(set(outputs(together))) > 1
+    for number, sample in enumerate(samples):
+        single = engine.generate([replace(sample, tenant=str(number))])
+        assert outputs(single) == outputs([together[number]])
+
+
+def test_the_next_turn_reads_the_reply_of_the_one_before(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    prompt = prompts(1)[0]
+    said = engine.generate([ask(prompt, max_tokens=80)])[0].finished.output
+    follow_up = (*prompt, *said, 20, 21)
+    usage = engine.generate([ask(follow_up)])[0].finished.usage
+    assert usage.cache_read_input_tokens == (len(prompt) + len(said) - 1) // 32 * 32
+    assert usage.prompt_tokens == len(follow_up)
+
+
+def test_a_prompt_is_warmed_without_a_word(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    prompt = tuple(range(20, 120))
+    retentions = (Retention(70, 300.0), Retention(40, 3600.0))
+    completion = engine.generate([ask(prompt, max_tokens=0, opening="think", retentions=retentions)])[0]
+    assert completion.events == ()
+    assert (completion.finished.reason, completion.finished.output) == ("max_tokens", ())
+    assert completion.finished.usage == Usage(
+        input_tokens=36, cache_creation_input_tokens=64, cache_creation_1h_input_tokens=32
+    )
+    assert engine.stats().num_retained_pages == 2
+    usage = engine.generate([ask(prompt)])[0].finished.usage
+    assert (usage.cache_read_input_tokens, usage.input_tokens) == (96, 4)
+
+
+def test_a_restarted_engine_finds_what_was_written_down(loaded: LoadedModel) -> None:
+    tiers = FakeTiers()
+    request = ask((*range(20, 220), 7, 7, 7), wants_log_probs=True)
+
+    def run(model: LoadedModel) -> Finished:
+        engine = build_engine(model, EngineConfig(num_pages=32, num_threads=1, tiers=tiers))
+        finished = engine.generate([request])[0].finished
+        engine.close()
+        return finished
+
+    cold, restarted = run(loaded), run(loaded)
+    assert restarted.usage.cache_read_input_tokens == 192
+    assert restarted.output == cold.output
+    assert restarted.log_probs == pytest.approx(cold.log_probs, abs=1e-4)
+    other = run(replace(loaded, identity=b"other weights"))
+    assert other.usage.cache_read_input_tokens == 0
+
+
+def test_what_is_at_hand_is_estimated_before_a_sequence_starts(loaded: LoadedModel) -> None:
+    core = build_core(loaded, EngineConfig(num_pages=32))
+    request = ask(tuple(range(20, 84)), max_tokens=1)
+    first = core.prepare(request)
+    core.add(first)
+    while core.has_work:
+        core.step()
+    assert first.num_cached_estimate == 0
+    assert core.prepare(request).num_cached_estimate == 32
+    assert core.prepare(replace(request, tenant="other")).num_cached_estimate == 0
+
+
+# --- what goes wrong
 
 
 async def test_a_full_queue_says_so(make_engine: MakeEngine) -> None:
@@ -240,7 +385,7 @@ async def test_a_failing_step_fails_its_sequences_and_the_engine_goes_on(
     assert "a step failed" in caplog.text
     news = [each async for each in engine.submit(ask((20, 21)))]
     assert isinstance(news[-1], Finished)
-    assert engine.stats().num_free_pages == engine.stats().num_pages
+    assert engine.stats().num_used_pages == 0
 
 
 class BrittleParser(BlockParser):
@@ -253,6 +398,11 @@ class BrittleParser(BlockParser):
         if self.num_fed == 3:
             raise RuntimeError("the parser broke")
         return super().feed(token)
+
+
+def our_tokenizer(loaded: LoadedModel) -> Tokenizer:
+    assert isinstance(loaded.tokenizer, Tokenizer)
+    return loaded.tokenizer
 
 
 class BrittleFormat(CaesuraFormat):
@@ -268,7 +418,7 @@ class BrittleFormat(CaesuraFormat):
 def test_a_row_that_fails_leaves_the_reports_of_the_others_in_its_step(
     loaded: LoadedModel, brittle_at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fragile = replace(loaded, chat_format=BrittleFormat(loaded.tokenizer))
+    fragile = replace(loaded, chat_format=BrittleFormat(our_tokenizer(loaded)))
     core = build_core(fragile, EngineConfig(num_pages=8))
     requests = [ask((20 + number,), max_tokens=max_tokens) for number, max_tokens in enumerate((3, 9))]
     requests.insert(brittle_at, ask((30,), stop_sequences=("break",)))
@@ -281,12 +431,12 @@ def test_a_row_that_fails_leaves_the_reports_of_the_others_in_its_step(
     (short, long), failed = [number for number in range(3) if number != brittle_at], brittle_at
     assert sorted(ends) == sorted([(2, short, "max_tokens"), (2, failed, "failed"), (8, long, "max_tokens")])
     assert not core.has_work
-    assert core.stats().num_free_pages == core.stats().num_pages
+    assert core.stats().num_used_pages == 0
     assert "the parser broke" in caplog.text
 
 
 async def test_a_row_that_fails_raises_in_its_own_stream_only(loaded: LoadedModel) -> None:
-    fragile = replace(loaded, chat_format=BrittleFormat(loaded.tokenizer))
+    fragile = replace(loaded, chat_format=BrittleFormat(our_tokenizer(loaded)))
     engine = build_engine(fragile, EngineConfig(num_pages=8, num_threads=1))
     brittle = engine.submit(ask((30,), stop_sequences=("break",)))
     whole = engine.submit(ask((20,)))
@@ -313,7 +463,7 @@ async def test_a_failure_between_steps_ends_every_stream_and_the_engine_goes_on(
     assert "failed between steps" in caplog.text
     async with asyncio.timeout(20):
         assert isinstance([each async for each in engine.submit(ask((20, 21)))][-1], Finished)
-    assert engine.stats().num_free_pages == engine.stats().num_pages
+    assert engine.stats().num_used_pages == 0
 
 
 def test_a_stop_sequence_that_the_last_flush_completes_is_the_reason(
