@@ -132,7 +132,7 @@ def sft() -> Stage:
         ),
         packing=PackingConfig(batch_tokens=8192, row_tokens=_CHAT_ROWS, seed=2),
         loop=LoopConfig(
-            num_steps=2400,
+            num_steps=1700,
             optimiser=OptimiserConfig(learning_rate=3e-3, embedding_learning_rate=3e-3, decay_fraction=0.35),
         ),
     )
@@ -157,6 +157,6 @@ def control() -> Recipe:
             max_tokens=_CHAT_ROWS[-1],
             prose_chars=9_000_000,  # the same share
         ),
-        loop=replace(trained.loop, num_steps=1200),
+        loop=replace(trained.loop, num_steps=1300),
     )
     return replace(recipe(), stages=(pretrain(), stage))
