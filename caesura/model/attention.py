@@ -34,31 +34,48 @@ class PackedAttention:
 
     mask_B1TT: True where a query may read a key: not later, and of the same document. None: one
         document fills each row, so plain causal attention serves.
+    windows: the network's `ModelConfig.windows`.
     """
 
     mask_B1TT: Tensor | None = None
+    windows: tuple[int | None, ...] = ()
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         # Under autocast, norms and rotation have left queries and keys in float32.
         query, key = query.to(value.dtype), key.to(value.dtype)
-        if self._is_blocked(query):
-            assert self.mask_B1TT is not None
-            return blocked_attention(query, key, value, self.mask_B1TT)
+        mask = self._mask(layer, query)
+        if mask is not None and _is_blocked(query):
+            return blocked_attention(query, key, value, mask.expand(query.shape[0], -1, -1, -1))
         query_BHTE, key_BKTE, value_BKTE = (x.transpose(1, 2) for x in (query, key, value))
         read_BHTE = F.scaled_dot_product_attention(
             query_BHTE,
             key_BKTE,
             value_BKTE,
-            attn_mask=self.mask_B1TT,
-            is_causal=self.mask_B1TT is None,
+            attn_mask=mask,
+            is_causal=mask is None,
             enable_gqa=True,
         )
         return read_BHTE.transpose(1, 2)
 
-    def _is_blocked(self, query: Tensor) -> bool:
-        """Whether our own kernel is the faster one: several documents a row, in bfloat16, on a CPU."""
-        is_on_cpu = query.device.type == "cpu"
-        return is_on_cpu and query.dtype == torch.bfloat16 and self.mask_B1TT is not None
+    def _mask(self, layer: int, query: Tensor) -> Tensor | None:
+        """(B or 1, 1, T, T): the documents' mask, narrowed to what the layer's window reaches."""
+        window = self.windows[layer] if self.windows else None
+        if window is None or window >= query.shape[1]:
+            return self.mask_B1TT
+        band_11TT = window_mask(query.shape[1], window, query.device)[None, None]
+        return band_11TT if self.mask_B1TT is None else self.mask_B1TT & band_11TT
+
+
+def _is_blocked(query: Tensor) -> bool:
+    """Whether our own kernel is the faster one under a mask: in bfloat16 on a CPU."""
+    return query.device.type == "cpu" and query.dtype == torch.bfloat16
+
+
+def window_mask(length: int, window: int, device: torch.device) -> Tensor:
+    """(T, T): True where 0 <= query - key < window."""
+    index_T = torch.arange(length, device=device)
+    distance_TT = index_T[:, None] - index_T
+    return (distance_TT >= 0) & (distance_TT < window)
 
 
 def document_mask(positions_BT: Tensor) -> Tensor:

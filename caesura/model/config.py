@@ -51,6 +51,8 @@ class ModelConfig:
     tie_embeddings: whether the output projection is the embedding.
     has_qk_norm: RMSNorm on each head's queries and keys (Qwen3).
     has_qkv_bias, has_output_bias: biases of the attention's projections.
+    windows: how far back each layer reads, in tokens, itself included; None for a layer that reads
+        everything. Empty: every layer reads everything.
     """
 
     family: Family = "qwen3"
@@ -68,6 +70,7 @@ class ModelConfig:
     has_qk_norm: bool = True
     has_qkv_bias: bool = False
     has_output_bias: bool = False
+    windows: tuple[int | None, ...] = ()
 
     def __post_init__(self) -> None:
         if self.num_heads % self.num_kv_heads:
@@ -76,6 +79,14 @@ class ModelConfig:
             )
         if self.head_dim % 2:
             raise ValueError(f"head_dim {self.head_dim} is odd; rotary embeddings need pairs")
+        if self.windows and len(self.windows) != self.num_layers:
+            raise ValueError(f"{len(self.windows)} windows for {self.num_layers} layers")
+        if any(window is not None and window < 1 for window in self.windows):
+            raise ValueError(f"windows {self.windows} has one below 1")
+
+    def window_of(self, layer: int) -> int | None:
+        """How far back a layer reads: a key is visible if 0 <= query - key < window. None: all of them."""
+        return self.windows[layer] if self.windows else None
 
     @property
     def num_parameters(self) -> int:

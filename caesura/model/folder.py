@@ -1,27 +1,27 @@
 """Hugging Face folders: reading and writing `config.json` and safetensors.
 
 Enters: a folder that transformers, vLLM or this project wrote. Leaves: a `Transformer`, and folders that
-those open with equal logits. Never pickle. Read next: `caesura/tokens/tokenizer.py`, for the rest of it.
+those open with equal logits. Never pickle. Read next: `weights.py`, which reads the tensors;
+`caesura/tokens/tokenizer.py`, for the rest of a folder.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from caesura.model.config import Family, ModelConfig, RopeConfig, RopeType
+from caesura.model.quantised import Quantisation, add_quantised_head, quantised_linear
 from caesura.model.rope import frequencies
+from caesura.model.rope_scaling import RopeScaling
 from caesura.model.transformer import Transformer
-
-log = logging.getLogger(__name__)
+from caesura.model.weights import FolderError, WeightReader
 
 ARCHITECTURES: dict[str, Family] = {
     "LlamaForCausalLM": "llama",
@@ -29,18 +29,16 @@ ARCHITECTURES: dict[str, Family] = {
     "Qwen2ForCausalLM": "qwen2",
     "Qwen3ForCausalLM": "qwen3",
 }
+_FULL, _SLIDING = "full_attention", "sliding_attention"
 _FUSIONS = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 _MAX_SHARD_BYTES = 4_000_000_000
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-
-
-class FolderError(ValueError):
-    """A model folder that is missing, damaged, or not of a kind that can be read safely."""
 
 
 def read_config(folder: Path) -> ModelConfig:
     """The network's shape from `config.json`. Raises FolderError naming the file and what is wrong."""
     path = folder / "config.json"
+    if not folder.is_dir():
+        raise FolderError(f"{folder} is not a folder")
     if not path.is_file():
         raise FolderError(f"{folder} is not a model folder: it has no config.json")
     try:
@@ -66,22 +64,24 @@ def config_from_json(fields: dict[str, Any]) -> ModelConfig:
     if fields.get("partial_rotary_factor") not in (None, 1):
         raise ValueError("partial_rotary_factor other than 1 is not supported")
     hidden_size, num_heads = _size(fields, "hidden_size"), _size(fields, "num_attention_heads")
+    num_layers = _size(fields, "num_hidden_layers")
     return ModelConfig(
         family=family,
         vocab_size=_size(fields, "vocab_size"),
         hidden_size=hidden_size,
-        num_layers=_size(fields, "num_hidden_layers"),
+        num_layers=num_layers,
         num_heads=num_heads,
         num_kv_heads=_size(fields, "num_key_value_heads", num_heads),
         head_dim=_size(fields, "head_dim", hidden_size // num_heads),
         intermediate_size=_size(fields, "intermediate_size"),
-        max_positions=_window(fields, family),
+        max_positions=_size(fields, "max_position_embeddings", 2048),
         norm_eps=float(fields.get("rms_norm_eps", 1e-6)),
         rope=_rope_from_json(fields),
         tie_embeddings=bool(fields.get("tie_word_embeddings", False)),
         has_qk_norm=family == "qwen3",
         has_qkv_bias=family == "qwen2" or bool(fields.get("attention_bias")),
         has_output_bias=family in ("llama", "qwen3") and bool(fields.get("attention_bias")),
+        windows=_windows(fields, family, num_layers),
     )
 
 
@@ -94,14 +94,25 @@ def _size(fields: dict[str, Any], name: str, default: int | None = None) -> int:
     return size
 
 
-def _window(fields: dict[str, Any], family: Family) -> int:
-    window = _size(fields, "max_position_embeddings", 2048)
-    slides = family == "mistral" or bool(fields.get("use_sliding_window"))
-    sliding = _size(fields, "sliding_window", window) if slides else window
-    if sliding < window:
-        # Within the sliding window, sliding and full attention are the same thing.
-        log.warning("context limited to the model's sliding window: %d of %d tokens", sliding, window)
-    return min(sliding, window)
+def _windows(fields: dict[str, Any], family: Family, num_layers: int) -> tuple[int | None, ...]:
+    """Mistral slides in every layer. Qwen slides where `layer_types` says so, else from `max_window_layers`
+    on. Llama never does.
+    """
+    slides = family == "mistral" or (family != "llama" and bool(fields.get("use_sliding_window")))
+    # transformers' default for a field that is absent; null means that nothing slides.
+    if not slides or fields.get("sliding_window", 4096) is None:
+        return ()
+    window = _size(fields, "sliding_window", 4096)
+    if family == "mistral":
+        return (window,) * num_layers
+    kinds = cast(list[str] | None, fields.get("layer_types"))
+    if kinds is None:
+        num_full = int(cast(int, fields.get("max_window_layers", 28)))
+        kinds = [_FULL if layer < num_full else _SLIDING for layer in range(num_layers)]
+    unknown = set(kinds) - {_FULL, _SLIDING}
+    if unknown or len(kinds) != num_layers:
+        raise ValueError(f"layer_types {kinds} are not {num_layers} of {_FULL} and {_SLIDING}")
+    return tuple(window if kind == _SLIDING else None for kind in kinds) if _SLIDING in kinds else ()
 
 
 def _rope_from_json(fields: dict[str, Any]) -> RopeConfig:
@@ -146,7 +157,6 @@ def config_to_json(config: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
         "rope_theta": rope["rope_theta"],
         "rope_parameters": rope,
         "tie_word_embeddings": config.tie_embeddings,
-        "sliding_window": None,
         "dtype": str(dtype).removeprefix("torch."),
         "torch_dtype": str(dtype).removeprefix("torch."),
     }
@@ -154,8 +164,20 @@ def config_to_json(config: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
         fields["rope_scaling"] = rope
     if config.family in ("llama", "qwen3"):
         fields["attention_bias"] = config.has_qkv_bias
+    return fields | _windows_to_json(config)
+
+
+def _windows_to_json(config: ModelConfig) -> dict[str, Any]:
+    widths = {window for window in config.windows if window is not None}
+    is_uneven = len(widths) > 1 or (config.family == "mistral" and None in config.windows)
+    if is_uneven or (config.family == "llama" and widths):
+        raise ValueError(f"windows {config.windows} cannot be written as a {config.family} config.json")
+    fields: dict[str, Any] = {"sliding_window": next(iter(widths), None)}
     if config.family in ("qwen2", "qwen3"):
-        fields["use_sliding_window"] = False
+        fields["use_sliding_window"] = bool(widths)
+    if config.family in ("qwen2", "qwen3") and widths:
+        kinds = [_FULL if window is None else _SLIDING for window in config.windows]
+        fields |= {"layer_types": kinds, "max_window_layers": kinds.index(_SLIDING)}
     return fields
 
 
@@ -181,118 +203,88 @@ def _rope_to_json(config: ModelConfig) -> dict[str, Any]:
     return fields
 
 
-def load_model(folder: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Transformer:
-    """Read a whole model. Raises FolderError for a missing, damaged, incomplete or pickled folder."""
+def load_model(
+    folder: Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    quantise: Quantisation | None = None,
+    rope_scaling: RopeScaling | None = None,
+) -> Transformer:
+    """Read a whole model, one tensor at a time, so that no more than two exist in another form.
+
+    quantise: how the weights of products are packed, each as soon as it is read. Wants bfloat16.
+    rope_scaling: stretches the window; see `rope_scaling.py`.
+    Raises FolderError for a missing, damaged, incomplete or pickled folder.
+    """
     config = read_config(folder)
+    if rope_scaling is not None:
+        try:
+            config = rope_scaling.applied(config)
+        except ValueError as error:
+            raise FolderError(f"{folder / 'config.json'}: {error}") from error
     with torch.device("meta"):
         model = Transformer(config)
-    state = _fuse(dict(_read_tensors(folder)), config)
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    _check_names(folder, expected, state)
-    model = model.to_empty(device=device)
     # Made on the meta device, the frequencies hold no numbers yet.
     model.rope_inverse_E2 = frequencies(config).inverse_E2.to(device)
-    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in state.items()}, assign=False)
-    return model.to_dtype(dtype).eval()
+    sources = {name: _sources(name) for name, _ in model.named_parameters()}
+    with WeightReader(folder) as reader:
+        _check_names(folder, model, sources, reader)
+        # A list of the modules themselves would keep those that are replaced.
+        for path in [path for path, _ in model.named_modules()]:
+            module = model.get_submodule(path)
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                tensor = torch.empty(parameter.shape, dtype=dtype, device=device)
+                reader.read_into(tensor, sources[f"{path}.{name}"])
+                module.register_parameter(name, nn.Parameter(tensor))
+            if quantise is not None and isinstance(module, nn.Linear):
+                model.set_submodule(path, quantised_linear(module, quantise))
+    if quantise is not None:
+        add_quantised_head(model)
+    return model.eval()
 
 
-def _check_names(folder: Path, expected: dict[str, torch.Size], state: dict[str, Tensor]) -> None:
-    missing = sorted(expected.keys() - state.keys())
-    surplus = sorted(state.keys() - expected.keys())
+def _sources(name: str) -> tuple[str, ...]:
+    """The tensors of the folder that make up one of ours, in the order of its rows."""
+    name = name if name.startswith("lm_head") else f"model.{name}"
+    for target, parts in _FUSIONS.items():
+        if f".{target}." in name:
+            return tuple(name.replace(target, part) for part in parts)
+    return (name,)
+
+
+def _check_names(
+    folder: Path, model: Transformer, sources: Mapping[str, tuple[str, ...]], reader: WeightReader
+) -> None:
+    """Whether the folder holds what config.json promises, and nothing else."""
+    wanted = {name for names in sources.values() for name in names}
+    spare = {"lm_head.weight"} if model.config.tie_embeddings else set[str]()
+    found = {name for name in reader.shapes if not name.endswith("rotary_emb.inv_freq")}
+    missing, surplus = sorted(wanted - found), sorted(found - wanted - spare)
     if missing or surplus:
         raise FolderError(f"{folder}: weights missing {missing[:5]}, not known {surplus[:5]}")
-    for name, shape in expected.items():
-        if state[name].shape != shape:
-            found = tuple(state[name].shape)
-            raise FolderError(f"{folder}: {name} has shape {found}, config.json says {tuple(shape)}")
+    for target, parameter in model.named_parameters():
+        expected = [tuple(piece.shape) for piece in _pieces(target, parameter, model.config)]
+        for name, shape in zip(sources[target], expected, strict=True):
+            if reader.shapes[name] != shape:
+                raise FolderError(
+                    f"{folder}: {name} has shape {reader.shapes[name]}, config.json says {shape}"
+                )
 
 
-def _read_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    for path in weight_files(folder):
-        try:
-            with safe_open(path, framework="pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 (not a dict)
-                    yield name, tensors.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise FolderError(f"{path} cannot be read as safetensors: {error}") from error
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, in the index's order if it is sharded."""
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = _indexed_names(index)
-        if any(Path(name).name != name for name in names):
-            raise FolderError(f"{index} names a file outside of its folder")
-        absent = [name for name in names if not (folder / name).is_file()]
-        if absent:
-            raise FolderError(f"{folder} lacks {len(absent)} of {len(names)} weight files, e.g. {absent[0]}")
-        return [folder / name for name in names]
-    if single.is_file():
-        return [single]
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
-    if pickles:
-        raise FolderError(
-            f"{folder} has only pickled weights ({pickles[0]}), which can run code when opened; "
-            "convert them to safetensors first"
-        )
-    raise FolderError(f"{folder} has no model.safetensors")
-
-
-def _indexed_names(index: Path) -> list[str]:
-    """The file names of a sharded folder's index, in its order."""
-    try:
-        fields: object = json.loads(index.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FolderError(f"{index} is not valid JSON: {error}") from error
-    weight_map = cast(dict[str, object], fields).get("weight_map") if isinstance(fields, dict) else None
-    names = list(cast(dict[str, object], weight_map).values()) if isinstance(weight_map, dict) else []
-    if not names or not all(isinstance(name, str) for name in names):
-        raise FolderError(f"{index} has no weight_map from weights to file names")
-    return list(dict.fromkeys(cast(list[str], names)))
-
-
-def _fuse(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
-    """Hugging Face's names and separate projections to ours."""
-    fused: dict[str, Tensor] = {}
-    state = {name.removeprefix("model."): tensor for name, tensor in state.items()}
-    if config.tie_embeddings:
-        state.pop("lm_head.weight", None)
-    for name, tensor in state.items():
-        if name.endswith("rotary_emb.inv_freq"):
-            continue
-        target, parts = _fusion(name)
-        if target is None:
-            fused[name] = tensor
-        elif name == parts[0] and all(part in state for part in parts):
-            fused[target] = torch.cat([state[part] for part in parts])
-    return fused
-
-
-def _fusion(name: str) -> tuple[str | None, list[str]]:
-    """The fused name that a projection belongs to, and all the projections in it, in order."""
-    for target, parts in _FUSIONS.items():
-        for part in parts:
-            if f".{part}." in name:
-                return name.replace(part, target), [name.replace(part, each) for each in parts]
-    return None, []
+def _pieces(name: str, tensor: Tensor, config: ModelConfig) -> tuple[Tensor, ...]:
+    """A fused tensor's projections; any other tensor whole."""
+    if ".qkv_proj." in name:
+        query, kv = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
+        return tensor.split((query, kv, kv))
+    return tensor.chunk(2) if ".gate_up_proj." in name else (tensor,)
 
 
 def unfused_state(model: Transformer) -> dict[str, Tensor]:
     """The weights under Hugging Face's names, projections apart."""
-    config = model.config
-    query, kv = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
     state: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
-        name = name if name.startswith("lm_head") else f"model.{name}"
-        if ".qkv_proj." in name:
-            parts = zip(_FUSIONS["qkv_proj"], tensor.split((query, kv, kv)), strict=True)
-            state |= {name.replace("qkv_proj", part): piece for part, piece in parts}
-        elif ".gate_up_proj." in name:
-            parts = zip(_FUSIONS["gate_up_proj"], tensor.chunk(2), strict=True)
-            state |= {name.replace("gate_up_proj", part): piece for part, piece in parts}
-        else:
-            state[name] = tensor
+        state |= dict(zip(_sources(name), _pieces(name, tensor, model.config), strict=True))
     return state
 
 

@@ -29,7 +29,11 @@ class Frequencies(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """cos and sin for a batch of positions, shape (..., 1, E/2), ready to broadcast over heads."""
+    """What to multiply with, shape (..., 1, E), ready to broadcast over heads.
+
+    cos: of each dimension's angle; both dimensions of a pair have the same.
+    sin: the same of sin, negated in the first half of the dimensions.
+    """
 
     cos: Tensor
     sin: Tensor
@@ -50,16 +54,16 @@ def frequencies(config: ModelConfig) -> Frequencies:
 
 
 def rotation(freqs: Frequencies, positions: Tensor, dtype: torch.dtype) -> Rotation:
-    """cos and sin at `positions` (any shape); angles are taken in float32, results in `dtype`."""
+    """The rotation at `positions` (any shape); angles are taken in float32, results in `dtype`."""
     angles = positions.to(torch.float32)[..., None, None] * freqs.inverse_E2
-    return Rotation((angles.cos() * freqs.scale).to(dtype), (angles.sin() * freqs.scale).to(dtype))
+    cos, sin = (angles.cos() * freqs.scale).to(dtype), (angles.sin() * freqs.scale).to(dtype)
+    return Rotation(torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1))
 
 
 def rotate(heads: Tensor, rotation: Rotation) -> Tensor:
     """Turn each head's pairs (first half with second half, Hugging Face's layout). heads: (..., H, E)."""
-    first, second = heads.chunk(2, dim=-1)
-    cos, sin = rotation
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    partners = heads.roll(heads.shape[-1] // 2, dims=-1)
+    return heads * rotation.cos + partners * rotation.sin
 
 
 def ntk_theta(theta: float, factor: float, dim: int) -> float:

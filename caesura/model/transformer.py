@@ -112,8 +112,7 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., D) -> (..., V), in the weights' dtype."""
-        weight = self.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
-        return F.linear(hidden, weight)
+        return F.linear(hidden, self.embed_tokens.weight) if self.lm_head is None else self.lm_head(hidden)
 
     def to_dtype(self, dtype: torch.dtype) -> Transformer:
         """Convert the weights, and leave the rotary frequencies in float32, as precision demands."""

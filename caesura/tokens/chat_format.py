@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from caesura.messages.content import (
     Block,
@@ -27,15 +27,16 @@ from caesura.messages.content import (
 from caesura.tokens import markers
 from caesura.tokens.parser import BlockParser
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
+from caesura.tokens.text_memory import TenantTexts
 from caesura.tokens.tokenizer import Tokenizer
 
+Encode = Callable[[str], Sequence[int]]
 SpanKind = Literal["header", "opening", "thinking", "closing", "text", "end"]
 
 CLOSING_TEXT = "\nTime is up."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(NamedTuple):
     """A run of ids with one meaning.
 
     role: whose turn it is in.
@@ -84,8 +85,25 @@ class ChatFormat(Protocol):
         """The ids that the phase machine goes by."""
         ...
 
-    def render(self, conversation: Conversation, *, opening: Opening | None) -> Prompt:
-        """The ids to continue from; `opening` None renders a finished conversation."""
+    @property
+    def can_think(self) -> bool:
+        """Whether a reply can open with a thought."""
+        ...
+
+    @property
+    def is_append_only(self) -> bool:
+        """Whether a prompt with its reply is the beginning of the next prompt. Where it is not, earlier
+        thoughts are left out, and what follows them has to be computed again.
+        """
+        ...
+
+    def render(
+        self, conversation: Conversation, *, opening: Opening | None, texts: TenantTexts | None = None
+    ) -> Prompt:
+        """The ids to continue from; `opening` None renders a finished conversation.
+
+        texts: whose ids are known already, and where those of others are kept.
+        """
         ...
 
     def parser(self, opening: Opening, *, stop_sequences: Sequence[str] = ()) -> BlockParser:
@@ -113,11 +131,27 @@ class CaesuraFormat:
     def phase_tokens(self) -> PhaseTokens:
         return self._phase_tokens
 
-    def render(self, conversation: Conversation, *, opening: Opening | None, is_cut: bool = False) -> Prompt:
+    @property
+    def can_think(self) -> bool:
+        return True
+
+    @property
+    def is_append_only(self) -> bool:
+        return True
+
+    def render(
+        self,
+        conversation: Conversation,
+        *,
+        opening: Opening | None,
+        texts: TenantTexts | None = None,
+        is_cut: bool = False,
+    ) -> Prompt:
         """The ids of a conversation.
 
         opening: how the reply starts: "think", "answer" or "choose" (the model decides). A final
             assistant turn is left open (prefill) and takes only "answer". None: every turn is closed.
+        texts: see `ChatFormat.render`.
         is_cut: the last turn's thought ran out of budget, so it ends as the engine would end it. Only
             training asks for this.
         Raises ValueError for redacted thinking (the server unseals it first) and for thinking in a
@@ -125,7 +159,7 @@ class CaesuraFormat:
         """
         if conversation.is_prefilled and opening not in (None, "answer"):
             raise ValueError("a final assistant turn can only be continued without thinking")
-        writer = _Writer(self.tokenizer.encode, self._ids, self._phase_tokens.closing)
+        writer = _Writer(self._encoder(texts), self._ids, self._phase_tokens.closing)
         if conversation.system:
             writer.turn(Turn(role="system", content=conversation.system), is_open=False, is_cut=False)
         last = len(conversation.turns) - 1
@@ -139,13 +173,16 @@ class CaesuraFormat:
     def parser(self, opening: Opening, *, stop_sequences: Sequence[str] = ()) -> BlockParser:
         return BlockParser(self.tokenizer.token_bytes, self._phase_tokens, opening, stop_sequences)
 
+    def _encoder(self, texts: TenantTexts | None) -> Encode:
+        if texts is None:
+            return self.tokenizer.encode
+        return lambda text: texts.ids(text, self.tokenizer.encode)
+
 
 class _Writer:
     """Collects ids, spans and breakpoints of one prompt."""
 
-    def __init__(
-        self, encode: Callable[[str], list[int]], marker_ids: dict[str, int], closing: tuple[int, ...]
-    ) -> None:
+    def __init__(self, encode: Encode, marker_ids: dict[str, int], closing: tuple[int, ...]) -> None:
         self._encode = encode
         self._marker_ids = marker_ids
         self._closing = closing
@@ -202,7 +239,7 @@ class _Writer:
     def _add(self, role: Role, kind: SpanKind, ids: Sequence[int]) -> None:
         start = len(self._ids)
         self._ids.extend(ids)
-        if self._spans and (self._spans[-1].role, self._spans[-1].kind) == (role, kind):
+        if self._spans and self._spans[-1][:2] == (role, kind):
             start = self._spans.pop().start
         if len(self._ids) > start:
-            self._spans.append(Span(role=role, kind=kind, start=start, stop=len(self._ids)))
+            self._spans.append(Span(role, kind, start, len(self._ids)))

@@ -2,8 +2,9 @@
 
 One parser follows one reply, token by token, and yields the Messages API's own events; a whole reply is
 the fold of them, so streamed and whole replies cannot differ. Bytes of an unfinished character and the
-beginnings of a stop sequence are held back. Enters: ids. Leaves: block events, and the stop sequence that
-matched. Read next: `stop_sequences.py`.
+beginnings of a stop sequence are held back, and the whitespace that the format puts around thoughts is
+taken off. Enters: ids. Leaves: block events, and the stop sequence that matched. Read next:
+`stop_sequences.py`, `layout.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 
 from caesura.messages.content import TextBlock, ThinkingBlock
 from caesura.messages.events import BlockStart, BlockStop, Event, TextDelta, ThinkingDelta
+from caesura.tokens.layout import Layout, hold_back, trim_start
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
 from caesura.tokens.stop_sequences import StopMatcher
 
@@ -32,12 +34,16 @@ class BlockParser:
         tokens: PhaseTokens,
         opening: Opening,
         stop_sequences: Sequence[str] = (),
+        layout: Layout = Layout(),  # noqa: B008 (immutable)
     ) -> None:
         self._token_bytes = token_bytes
         self._tokens = tokens
         self._state: _State = opening
         self._matcher = StopMatcher(stop_sequences)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._layout = layout
+        # Of the format's whitespace: what may still come before the text, and what may be its end.
+        self._lead = self._held = ""
         self._index = 0
         self._is_open = False
         self.stop_sequence: str | None = None
@@ -47,9 +53,10 @@ class BlockParser:
         if self.stop_sequence is not None or token in self._tokens.end:
             return []
         if token == self._tokens.think:
-            return [*self._close(), *self._enter("think")]
+            return [*self._close(), *self._enter("think", self._layout.before_thought)]
         if token == self._tokens.end_think:
-            return [*self._close(), *self._enter("answer")]
+            closed = self._close(self._layout.after_thought)
+            return [*closed, *self._enter("answer", self._layout.before_answer)]
         if self._state == "choose":
             self._state = "answer"
         begun = self._begin_thought()
@@ -59,8 +66,8 @@ class BlockParser:
         """Whatever was held back, and the end of the open block."""
         return self._close()
 
-    def _enter(self, state: _State) -> list[Event]:
-        self._state = state
+    def _enter(self, state: _State, lead: str) -> list[Event]:
+        self._state, self._lead = state, lead
         return self._begin_thought()
 
     def _begin_thought(self) -> list[Event]:
@@ -72,19 +79,22 @@ class BlockParser:
         block = ThinkingBlock(thinking="") if self._state == "think" else TextBlock(text="")
         return [BlockStart(index=self._index, block=block)]
 
-    def _close(self) -> list[Event]:
+    def _close(self, tail: str = "") -> list[Event]:
+        """tail: the format's whitespace that a closed thought may end with."""
         rest = self._decoder.decode(b"", final=True)
         self._decoder.reset()
-        events = [*self._begin_thought(), *self._text(rest, num_tokens=0, is_last=True)]
+        events = [*self._begin_thought(), *self._text(rest, num_tokens=0, is_last=True, tail=tail)]
         if not self._is_open:
             return events
         self._is_open = False
         self._index += 1
         return [*events, BlockStop(index=self._index - 1)]
 
-    def _text(self, text: str, *, num_tokens: int, is_last: bool = False) -> list[Event]:
+    def _text(self, text: str, *, num_tokens: int, is_last: bool = False, tail: str = "") -> list[Event]:
+        text, self._lead = trim_start(text, self._lead)
         if self._state == "think":
-            return self._thinking_delta(text, num_tokens)
+            text, self._held = hold_back(self._held + text, "" if is_last else self._layout.after_thought)
+            return self._thinking_delta(text.removesuffix(tail), num_tokens)
         passed, self.stop_sequence = self._matcher.feed(text, is_last=is_last)
         if not passed:
             return []

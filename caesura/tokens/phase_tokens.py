@@ -17,7 +17,7 @@ Opening = Literal["think", "answer", "choose"]
 class PhaseTokens:
     """The ids that the phase machine goes by.
 
-    think, end_think: open and close a thought.
+    think, end_think: open and close a thought; some id of `never` where the model cannot think.
     end: the ids that end a turn.
     closing: the closing text that is forced when the budget is spent, without `end_think`.
     never: ids that must not be sampled inside a thought or an answer.

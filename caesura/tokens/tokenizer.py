@@ -17,6 +17,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trai
 
 from caesura.tokens import markers
 from caesura.tokens.template import CHAT_TEMPLATE
+from caesura.tokens.token_bytes import byte_level, may_be_blank
 
 # A digit is always a token of its own, so that numbers look the same wherever they stand; a word takes
 # one space before it along; a line break is never glued to what precedes it, so steps end alike.
@@ -26,9 +27,6 @@ _PIECES = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|[\r\n]+|\s+(?
 # its parts encoded one by one: the ids are those of the whole.
 _BORDER = re.compile(r"(?<=\S)(?= )")
 _BLOCK_CHARACTERS = 1 << 16
-
-# The bytes that whitespace consists of in UTF-8; U+3000 is the last of it.
-_BLANK_BYTES = frozenset("".join(filter(str.isspace, map(chr, range(0x3001)))).encode())
 
 
 class TokenizerError(ValueError):
@@ -130,7 +128,7 @@ class Tokenizer:
         """The ids of whitespace, of nothing, and of broken characters that could be whitespace once they
         are complete. So text with any other id in it shows something.
         """
-        return frozenset(token for token, piece in enumerate(self.token_bytes) if _may_be_blank(piece))
+        return frozenset(token for token, piece in enumerate(self.token_bytes) if may_be_blank(piece))
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
@@ -138,11 +136,8 @@ class Tokenizer:
         special = {
             token for token, added in self._backend.get_added_tokens_decoder().items() if added.special
         }
-        unprintable = _bytes_of_characters()
-        return [
-            b"" if token in special else _to_bytes(self._backend.id_to_token(token) or "", unprintable)
-            for token in range(self.vocab_size)
-        ]
+        pieces = byte_level(self._backend.id_to_token(token) or "" for token in range(self.vocab_size))
+        return [b"" if token in special else piece for token, piece in enumerate(pieces)]
 
 
 def blocks(text: str, size: int) -> Iterator[str]:
@@ -152,24 +147,3 @@ def blocks(text: str, size: int) -> Iterator[str]:
         yield text[start : border.start()]
         start = border.start()
     yield text[start:]
-
-
-def _may_be_blank(piece: bytes) -> bool:
-    try:
-        return not piece.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        return _BLANK_BYTES.issuperset(piece)
-
-
-def _to_bytes(piece: str, table: dict[str, int]) -> bytes:
-    if all(character in table for character in piece):
-        return bytes(table[character] for character in piece)
-    return piece.encode("utf-8")
-
-
-def _bytes_of_characters() -> dict[str, int]:
-    """Byte-level BPE writes each byte as a printable character; this is the way back (GPT-2's table)."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    rest = [byte for byte in range(256) if byte not in printable]
-    table = {chr(byte): byte for byte in printable}
-    return table | {chr(256 + offset): byte for offset, byte in enumerate(rest)}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from caesura.model import ModelConfig, PackedAttention, RopeConfig, Transformer, load_model, save_model
-from caesura.model.folder import FolderError, read_config
+from caesura.model.folder import FolderError, config_from_json, config_to_json, read_config
+from caesura.model.quantised import Quantisation
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 128,
@@ -43,7 +47,19 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2_yarn": ("Qwen2", {"rope_parameters": YARN}),
     "qwen3": ("Qwen3", {"head_dim": 16, "tie_word_embeddings": True}),
     "qwen3_yarn": ("Qwen3", {"head_dim": 16, "rope_parameters": YARN}),
+    "mistral_windows": ("Mistral", {"sliding_window": 7, "head_dim": 16}),
+    "qwen2_windows": ("Qwen2", {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1}),
+    "qwen3_windows": (
+        "Qwen3",
+        {
+            "head_dim": 16,
+            "use_sliding_window": True,
+            "sliding_window": 5,
+            "layer_types": ["sliding_attention", "full_attention"],
+        },
+    ),
 }
+WINDOWS = {"mistral_windows": (7, 7), "qwen2_windows": (None, 9), "qwen3_windows": (5, None)}
 
 
 def _theirs(name: str) -> Any:
@@ -59,7 +75,7 @@ def _theirs(name: str) -> Any:
 def _our_logits(model: Transformer, tokens: torch.Tensor) -> torch.Tensor:
     positions = torch.arange(tokens.shape[1]).expand_as(tokens)
     with torch.inference_mode():
-        return model.logits(model(tokens, positions, PackedAttention()))
+        return model.logits(model(tokens, positions, PackedAttention(windows=model.config.windows)))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -84,6 +100,83 @@ def test_what_we_write_opens_in_transformers(name: str, max_shard_bytes: int, tm
     with torch.inference_mode():
         found = again(tokens).logits
     torch.testing.assert_close(found, _our_logits(ours, tokens), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_each_layer_has_the_window_that_config_json_gives_it(name: str, tmp_path: Path) -> None:
+    _theirs(name).save_pretrained(tmp_path / "theirs")
+    ours = load_model(tmp_path / "theirs")
+    assert tuple(map(ours.config.window_of, range(2))) == WINDOWS[name]
+    save_model(ours, tmp_path / "ours")
+    assert read_config(tmp_path / "ours") == ours.config
+
+
+def test_windows_that_are_switched_off_are_none() -> None:
+    fields = {"architectures": ["Qwen2ForCausalLM"], "vocab_size": 8, **SHAPE, "sliding_window": 4}
+    assert config_from_json({**fields, "use_sliding_window": False}).windows == ()
+    assert config_from_json({**fields, "use_sliding_window": True, "max_window_layers": 2}).windows == ()
+    assert config_from_json({**fields, "architectures": ["LlamaForCausalLM"]}).windows == ()
+    assert config_from_json({**fields, "use_sliding_window": True, "sliding_window": None}).windows == ()
+
+
+def test_windows_that_a_family_cannot_write_are_refused() -> None:
+    mistral = config_from_json({"architectures": ["MistralForCausalLM"], **SHAPE, "sliding_window": 4})
+    for config in (replace(mistral, windows=(4, None)), replace(mistral, family="llama")):
+        with pytest.raises(ValueError, match="cannot be written"):
+            config_to_json(config, torch.float32)
+
+
+class PeakMode(TorchDispatchMode):
+    """Adds up what operators allocate and nobody has let go of yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, torch.Tensor) and tensor.device.type != "meta":
+                self._note(tensor.untyped_storage())
+        return result
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        # A storage's Python object lives as long as the memory does.
+        key, size = storage.data_ptr(), storage.nbytes()
+        if key in self._known:
+            return
+        self._known.add(key)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.live -= size
+
+
+@pytest.mark.parametrize(("quantise", "share"), [(None, 1.02), ("int8", 0.8), ("int4", 0.6)])
+def test_loading_holds_one_tensor_twice_at_most(
+    quantise: Quantisation | None, share: float, tmp_path: Path
+) -> None:
+    config = ModelConfig(
+        vocab_size=64,
+        hidden_size=256,
+        num_layers=24,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=64,
+        intermediate_size=704,
+        max_positions=64,
+    )
+    save_model(Transformer(config), tmp_path)
+    total = (tmp_path / "model.safetensors").stat().st_size
+    with PeakMode() as mode:
+        model = load_model(tmp_path, dtype=torch.bfloat16, quantise=quantise)
+    assert mode.live > 0.2 * total
+    assert mode.peak < share * total
+    assert model.embed_tokens.weight.dtype == torch.bfloat16
 
 
 def test_static_ntk_is_written_as_a_larger_base(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Whether a model fits into memory, before anything of it is read.
+
+Enters: model folders' shapes, and how much memory there is. Leaves: the bytes that each pool of keys and
+values may take, or a FolderError with the sums. Read next: `loading.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from caesura.engine.kv_store import page_bytes
+from caesura.model.config import ModelConfig
+from caesura.model.folder import FolderError
+from caesura.model.quantised import Quantisation, weight_bytes
+
+DEFAULT_KV_BYTES = 4_000_000_000
+# For the process itself, operators' workspace, and the one tensor that is being read.
+MARGIN_BYTES = 500_000_000
+# A pool below this many tokens is no use to a chat.
+_MIN_KV_TOKENS = 4096
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a model takes.
+
+    weight_bytes: of its weights, once loaded.
+    token_bytes: of one token's keys and values.
+    min_kv_tokens, max_kv_tokens: what a pool must hold to be of use, and all that it can ever hold.
+    """
+
+    weight_bytes: int
+    token_bytes: int
+    min_kv_tokens: int
+    max_kv_tokens: int
+
+    def kv_bytes(self, wanted_bytes: int) -> int:
+        """What a pool takes that may take so much."""
+        return min(wanted_bytes, self.max_kv_tokens * self.token_bytes)
+
+
+def need(
+    config: ModelConfig,
+    *,
+    dtype: torch.dtype,
+    quantise: Quantisation | None,
+    max_running: int,
+    has_second_copy: bool = False,
+) -> Need:
+    """What a model of this shape takes.
+
+    max_running: how many sequences run at once.
+    has_second_copy: whether the engine holds matrices a second time; see `holds_second_copy`.
+    """
+    second = 0
+    if has_second_copy:
+        embedding = 0 if config.tie_embeddings else config.vocab_size * config.hidden_size
+        second = (config.num_parameters - embedding) * dtype.itemsize
+    return Need(
+        weight_bytes=weight_bytes(config, dtype, quantise) + second,
+        token_bytes=page_bytes(config, 1, dtype),
+        min_kv_tokens=min(_MIN_KV_TOKENS, config.max_positions),
+        max_kv_tokens=config.max_positions * max_running,
+    )
+
+
+def holds_second_copy(dtype: torch.dtype, quantise: Quantisation | None, device: str) -> bool:
+    """Whether `frozen.py` will pack the matrices: in bfloat16, on a processor that multiplies it."""
+    is_plain_half = dtype == torch.bfloat16 and quantise is None
+    on_cpu = torch.device(device).type == "cpu"
+    return is_plain_half and on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def kv_budget(needs: Sequence[Need], *, wanted_bytes: int | None, available_bytes: int) -> int:
+    """The bytes that each model's pool may take.
+
+    wanted_bytes: what was asked for each, which has to fit whole. None: `DEFAULT_KV_BYTES`, or less where
+        less is left.
+    Raises FolderError with the sums where the weights, the pools and a margin exceed what is available.
+    """
+    weights = sum(each.weight_bytes for each in needs)
+    left = (available_bytes - weights - MARGIN_BYTES) // len(needs)
+    least = max(each.kv_bytes(each.min_kv_tokens * each.token_bytes) for each in needs)
+    budget = wanted_bytes if wanted_bytes is not None else max(least, min(DEFAULT_KV_BYTES, left))
+    pools = sum(each.kv_bytes(budget) for each in needs)
+    total = weights + pools + MARGIN_BYTES
+    if total > available_bytes:
+        raise FolderError(
+            f"does not fit: needs {total:,} bytes (weights {weights:,}, keys and values {pools:,}, "
+            f"margin {MARGIN_BYTES:,}), {available_bytes:,} available; "
+            "try --quantize int4 or a smaller --kv-memory"
+        )
+    return budget
+
+
+def available_bytes(device: str) -> int:
+    """The memory that can still be claimed: of the device, or of this machine or container."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return min(psutil.virtual_memory().available, container_bytes(_CGROUP))
+
+
+def container_bytes(group: Path) -> int:
+    """What a container's limit leaves (control groups, version 2); file caches count as free."""
+    try:
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        stat = (group / "memory.stat").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return psutil.virtual_memory().total
+    if limit == "max":
+        return psutil.virtual_memory().total
+    caches = dict(line.split() for line in stat.splitlines())
+    return max(0, int(limit) - used + int(caches.get("inactive_file", 0)))

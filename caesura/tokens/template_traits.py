@@ -1,0 +1,158 @@
+"""What a foreign template does, found by rendering small conversations with it.
+
+Enters: a template and its tokenizer. Leaves: `Traits`. Read next: `foreign_format.py`, which acts on them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from caesura.messages.content import Conversation, TextBlock, ThinkingBlock, Turn, text_turn
+from caesura.tokens.foreign_tokenizer import ForeignTokenizer
+from caesura.tokens.jinja_template import ChatTemplate
+from caesura.tokens.layout import Layout
+from caesura.tokens.template_messages import (
+    MessageStyle,
+    Placeholders,
+    ThoughtPlace,
+    template_messages,
+)
+
+THINK, END_THINK = "<think>", "</think>"
+
+# What DeepSeek's and Qwen's models write, for templates that leave thoughts out.
+_USUAL_LAYOUT = Layout(before_thought="\n", after_thought="\n", before_answer="\n\n")
+
+_ASKED = text_turn("user", "a question")
+_ANSWERED = text_turn("assistant", "an answer")
+_THOUGHT = Turn(role="assistant", content=(ThinkingBlock(thinking="a thought"), TextBlock(text="an answer")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolMarkers:
+    """The form in which a template writes tool calls.
+
+    style: "hermes" (JSON between two markers), "mistral" (a JSON list behind one), "llama3" (JSON alone, or
+        behind one).
+    open_id, close_id: the markers' ids; None where the form has none or it is no single token.
+    """
+
+    style: Literal["hermes", "mistral", "llama3"]
+    open_id: int | None
+    close_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What was found.
+
+    style: how messages have to be made.
+    can_think: whether both thinking markers are tokens and the template knows them.
+    has_switch: whether telling the template about thinking changes how a reply opens.
+    tail: the whitespace that the template writes behind an answer, and no model does.
+    end: the special token that it writes there, if any.
+    tools: how it writes tool calls, if it knows them.
+    """
+
+    style: MessageStyle
+    can_think: bool
+    has_switch: bool
+    tail: str
+    end: int | None
+    tools: ToolMarkers | None
+
+
+def find_traits(template: ChatTemplate, tokenizer: ForeignTokenizer) -> Traits:
+    """Raises ValueError for a template that does not even show a question and an answer."""
+    can_think = {THINK, END_THINK} <= tokenizer.markers.keys() and END_THINK in template.source
+    style = _plain_style(template)
+    replied = skeleton(template, style, _talk(_ASKED, _ANSWERED), has_reply=False)
+    if can_think:
+        style = _with_thoughts(template, style)
+    opened, opened_thinking = (
+        skeleton(template, style, _talk(_ASKED), has_reply=True, is_thinking=each) for each in (False, True)
+    )
+    _, _, after = replied.rpartition(_slot(1))
+    end = tokenizer.leading_marker(after.lstrip())
+    return Traits(
+        style=style,
+        can_think=can_think,
+        has_switch=opened != opened_thinking,
+        tail=after[: len(after) - len(after.lstrip())],
+        end=end if end in tokenizer.special else None,
+        tools=_tools(template.source, tokenizer),
+    )
+
+
+def skeleton(
+    template: ChatTemplate,
+    style: MessageStyle,
+    told: Conversation,
+    *,
+    has_reply: bool,
+    is_thinking: bool | None = None,
+) -> str:
+    """What a template writes around texts, which appear as their numbers between NUL characters."""
+    texts = Placeholders()
+    rendered = template.render(
+        template_messages(told, style, texts), has_reply=has_reply, is_thinking=is_thinking
+    )
+    pieces, numbers = texts.reveal(rendered)
+    return "".join(
+        piece.text if number is None else _slot(number) for piece, number in zip(pieces, numbers, strict=True)
+    )
+
+
+def _slot(number: int) -> str:
+    return f"\0{number}\0"
+
+
+def _talk(*turns: Turn, system: str = "") -> Conversation:
+    return Conversation(turns=turns, system=(TextBlock(text=system),) if system else ())
+
+
+def _plain_style(template: ChatTemplate) -> MessageStyle:
+    style = MessageStyle(thoughts=None, has_system=True, has_later_system=True, layout=_USUAL_LAYOUT)
+    later = _talk(_ASKED, text_turn("system", "an order"), _ANSWERED, _ASKED)
+    return replace(
+        style,
+        has_system=_shows(template, style, _talk(_ASKED, system="an order")),
+        has_later_system=_shows(template, style, later),
+    )
+
+
+def _shows(template: ChatTemplate, style: MessageStyle, told: Conversation) -> bool:
+    """Whether a template takes a conversation and leaves none of its texts out."""
+    try:
+        skeleton(template, style, told, has_reply=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_thoughts(template: ChatTemplate, style: MessageStyle) -> MessageStyle:
+    """Where the template looks for a thought, and the whitespace that it puts around one."""
+    places: tuple[ThoughtPlace, ...] = ("field", "inline")
+    for place in places:
+        candidate = replace(style, thoughts=place)
+        shown = skeleton(template, candidate, _talk(_ASKED, _THOUGHT), has_reply=False)
+        # The question is text 0, the thought 1, the answer 2.
+        found = re.search(rf"{THINK}(\s*)\0001\0(\s*){END_THINK}(\s*)\0002\0", shown)
+        if found:
+            before, after, answer = found.groups()
+            layout = Layout(before_thought=before, after_thought=after, before_answer=answer)
+            return replace(candidate, layout=layout)
+    return style
+
+
+def _tools(source: str, tokenizer: ForeignTokenizer) -> ToolMarkers | None:
+    ids = tokenizer.markers.get
+    if "<tool_call>" in source:
+        return ToolMarkers(style="hermes", open_id=ids("<tool_call>"), close_id=ids("</tool_call>"))
+    if "[TOOL_CALLS]" in source:
+        return ToolMarkers(style="mistral", open_id=ids("[TOOL_CALLS]"), close_id=None)
+    if "<|python_tag|>" in source:
+        return ToolMarkers(style="llama3", open_id=ids("<|python_tag|>"), close_id=None)
+    return None

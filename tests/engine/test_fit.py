@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from caesura.engine.fit import (
+    DEFAULT_KV_BYTES,
+    MARGIN_BYTES,
+    available_bytes,
+    container_bytes,
+    holds_second_copy,
+    kv_budget,
+    need,
+)
+from caesura.model import PRESETS
+from caesura.model.folder import FolderError
+
+LARGE = need(PRESETS["large"], dtype=torch.bfloat16, quantise=None, max_running=32)
+GB = 10**9
+
+
+def test_a_model_that_does_not_fit_is_told_in_bytes() -> None:
+    with pytest.raises(FolderError) as raised:
+        kv_budget([LARGE], wanted_bytes=2 * GB, available_bytes=8 * GB)
+    total = LARGE.weight_bytes + 2 * GB + MARGIN_BYTES
+    assert str(raised.value) == (
+        f"does not fit: needs {total:,} bytes (weights {LARGE.weight_bytes:,}, keys and values "
+        f"2,000,000,000, margin {MARGIN_BYTES:,}), 8,000,000,000 available; "
+        "try --quantize int4 or a smaller --kv-memory"
+    )
+
+
+def test_it_fits_to_the_byte() -> None:
+    total = LARGE.weight_bytes + 2 * GB + MARGIN_BYTES
+    assert kv_budget([LARGE], wanted_bytes=2 * GB, available_bytes=total) == 2 * GB
+    with pytest.raises(FolderError, match="does not fit"):
+        kv_budget([LARGE], wanted_bytes=2 * GB, available_bytes=total - 1)
+
+
+def test_packed_weights_fit_where_plain_ones_do_not() -> None:
+    config = PRESETS["large"]
+    plain, int8, int4 = (
+        need(config, dtype=torch.bfloat16, quantise=kind, max_running=32).weight_bytes
+        for kind in (None, "int8", "int4")
+    )
+    assert 0.5 < int8 / plain < 0.6
+    assert 0.3 < int4 / plain < 0.4
+    packed = replace(LARGE, weight_bytes=int4)
+    available = int4 + GB + MARGIN_BYTES
+    assert kv_budget([packed], wanted_bytes=GB, available_bytes=available) == GB
+    with pytest.raises(FolderError):
+        kv_budget([LARGE], wanted_bytes=GB, available_bytes=available)
+
+
+@pytest.mark.parametrize("is_tied", [True, False])
+def test_what_the_engine_packs_is_counted_twice(is_tied: bool) -> None:
+    config = replace(PRESETS["nano"], tie_embeddings=is_tied)
+    once, twice = (
+        need(config, dtype=torch.bfloat16, quantise=None, max_running=1, has_second_copy=has).weight_bytes
+        for has in (False, True)
+    )
+    embedding = config.vocab_size * config.hidden_size
+    # A tied embedding is packed as the output; one of its own is only looked up.
+    matrices = config.num_parameters - (0 if is_tied else embedding)
+    assert twice - once == 2 * matrices
+    assert not holds_second_copy(torch.bfloat16, "int8", "cpu")
+    assert not holds_second_copy(torch.float32, None, "cpu")
+
+
+def test_unless_it_is_told_the_pool_takes_what_is_left() -> None:
+    left = 3 * GB
+    available = LARGE.weight_bytes + MARGIN_BYTES + left
+    assert kv_budget([LARGE], wanted_bytes=None, available_bytes=available) == left
+    assert kv_budget([LARGE], wanted_bytes=None, available_bytes=100 * GB) == DEFAULT_KV_BYTES
+    least = LARGE.min_kv_tokens * LARGE.token_bytes
+    with pytest.raises(FolderError, match=f"keys and values {least:,}"):
+        kv_budget([LARGE], wanted_bytes=None, available_bytes=LARGE.weight_bytes + MARGIN_BYTES)
+
+
+def test_all_models_must_fit_together() -> None:
+    one = LARGE.weight_bytes + GB
+    assert kv_budget([LARGE, LARGE], wanted_bytes=GB, available_bytes=2 * one + MARGIN_BYTES) == GB
+    with pytest.raises(FolderError, match=f"weights {2 * LARGE.weight_bytes:,}"):
+        kv_budget([LARGE, LARGE], wanted_bytes=GB, available_bytes=2 * one + MARGIN_BYTES - 1)
+
+
+def test_a_small_model_needs_no_more_than_its_sequences_can_fill() -> None:
+    config = replace(PRESETS["nano"], max_positions=1000)
+    small = need(config, dtype=torch.bfloat16, quantise=None, max_running=2)
+    assert small.kv_bytes(4 * GB) == 2000 * config.num_layers * 2 * config.num_kv_heads * config.head_dim * 2
+    exact = small.weight_bytes + small.kv_bytes(4 * GB) + MARGIN_BYTES
+    assert kv_budget([small], wanted_bytes=4 * GB, available_bytes=exact) == 4 * GB
+
+
+def test_a_container_leaves_its_limit_less_what_is_used(tmp_path: Path) -> None:
+    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.stat").write_text("anon 400\ninactive_file 250\n")
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert container_bytes(tmp_path) == 550
+    (tmp_path / "memory.max").write_text("max\n")
+    assert container_bytes(tmp_path) == psutil.virtual_memory().total
+    assert container_bytes(tmp_path / "elsewhere") == psutil.virtual_memory().total
+
+
+def test_this_machine_has_some_memory_left() -> None:
+    assert 0 < available_bytes("cpu") <= psutil.virtual_memory().total

@@ -1,0 +1,146 @@
+"""Folders that others made, from the folder to the reply: transformers writes, generates and compares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from caesura.engine import EngineConfig, LoadedModel, LocalClient, SequenceRequest, build_engine, load
+from caesura.messages.content import conversation, text_of, thinking_of
+from caesura.messages.errors import InvalidRequestError
+from caesura.messages.fold import collect
+from caesura.messages.request import MessagesRequest, Sampling, Thinking
+from caesura.model.folder import FolderError
+from caesura.tokens import CLOSING_TEXT
+from tests.tokens.foreign_folders import foreign_tokenizer, write_tokenizer
+
+WINDOW = 512
+# Which network each family's words go with.
+NETWORKS = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama3": "Llama", "mistral": "Mistral", "llama2": "Llama"}
+GREEDY = Sampling(temperature=0.0)
+TALK = conversation(
+    ("user", "The answer is what?"), ("assistant", "42."), ("user", "And 7+5?"), system="Be kind."
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random folder of each family, as transformers writes it."""
+    root = tmp_path_factory.mktemp("foreign")
+    for name, network in NETWORKS.items():
+        # The vocabulary is padded, as real ones are: the surplus must never be drawn.
+        vocab_size = -(-foreign_tokenizer(name).vocab_size // 64) * 64
+        config = getattr(transformers, f"{network}Config")(
+            vocab_size=vocab_size,
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=16,
+            max_position_embeddings=WINDOW,
+            # Large weights make the next token depend on the last ones, so that replies differ.
+            initializer_range=0.3,
+            **({"sliding_window": None} if network == "Mistral" else {}),
+        )
+        torch.manual_seed(11)
+        model = getattr(transformers, f"{network}ForCausalLM")(config).eval()
+        model.save_pretrained(root / name)
+        write_tokenizer(name, root / name)
+    return root
+
+
+def _theirs(folder: Path, loaded: LoadedModel, prompt: tuple[int, ...], num_tokens: int) -> list[int]:
+    """transformers' greedy continuation under the same bans: no structure inside an answer, and no end
+    before it has begun."""
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokens = loaded.chat_format.phase_tokens
+    surplus = range(loaded.tokenizer.vocab_size, model.config.vocab_size)
+    banned = sorted({*tokens.never, tokens.think, tokens.end_think, *surplus})
+    ids = torch.tensor([prompt])
+    found = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=num_tokens,
+        suppress_tokens=banned,
+        begin_suppress_tokens=list(tokens.end),
+        eos_token_id=list(tokens.end),
+        pad_token_id=tokens.end[0],
+    )
+    return found[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_greedy_replies_are_those_of_transformers_token_for_token(folders: Path, name: str) -> None:
+    loaded = load(folders / name, dtype=torch.float32)
+    prompt = loaded.chat_format.render(TALK, opening="answer").ids
+    engine = build_engine(loaded, EngineConfig(num_pages=40, num_threads=1))
+    request = SequenceRequest(prompt=prompt, max_tokens=80, sampling=GREEDY)
+    output = engine.generate([request])[0].finished.output
+    engine.close()
+    assert list(output) == _theirs(folders / name, loaded, prompt, 80)
+    assert len(set(output)) > 10
+
+
+@pytest.fixture
+def client(folders: Path) -> Iterator[LocalClient]:
+    models = {name: load(folders / name, dtype=torch.float32) for name in ("qwen3", "llama2")}
+    client = LocalClient(models, EngineConfig(num_pages=40, num_threads=1))
+    yield client
+    client.close()
+
+
+def _ask(model: str, **fields: Any) -> MessagesRequest:
+    given: dict[str, Any] = {"model": model, "conversation": TALK, "max_tokens": 120, "sampling": GREEDY}
+    return MessagesRequest(**(given | fields))
+
+
+@pytest.mark.parametrize("budget", [1, 20])
+async def test_a_budget_is_kept_and_an_answer_follows(
+    client: LocalClient, folders: Path, budget: int
+) -> None:
+    tokens = load(folders / "qwen3").chat_format.phase_tokens
+    request = _ask("qwen3", thinking=Thinking(mode="enabled", budget_tokens=budget))
+    reply = await collect(client.stream(request))
+    assert [type(block).__name__ for block in reply.content] == ["ThinkingBlock", "TextBlock"]
+    assert text_of(reply.content).strip()
+    assert thinking_of(reply.content).endswith(CLOSING_TEXT)
+    assert reply.usage.thinking_tokens == budget + len(tokens.closing)
+    assert reply.usage.input_tokens == await client.count_tokens(request)
+
+
+async def test_the_model_may_decide_whether_to_think(client: LocalClient) -> None:
+    kinds: set[tuple[str, ...]] = set()
+    for seed in range(12):
+        thinking, sampling = Thinking(mode="adaptive"), Sampling(temperature=1.0, seed=seed)
+        request = _ask("qwen3", thinking=thinking, sampling=sampling, max_tokens=90)
+        reply = await collect(client.stream(request))
+        kinds.add(tuple(type(block).__name__ for block in reply.content))
+        assert bool(reply.usage.thinking_tokens) == bool(thinking_of(reply.content))
+    assert kinds == {("TextBlock",), ("ThinkingBlock", "TextBlock")}
+
+
+async def test_a_model_that_cannot_think_says_so(client: LocalClient) -> None:
+    assert {info.id: info.can_think for info in await client.models()} == {"qwen3": True, "llama2": False}
+    with pytest.raises(InvalidRequestError, match="cannot think"):
+        await collect(client.stream(_ask("llama2", thinking=Thinking(mode="enabled", budget_tokens=9))))
+    reply = await collect(client.stream(_ask("llama2")))
+    assert [type(block).__name__ for block in reply.content] == ["TextBlock"]
+
+
+def test_a_folder_whose_words_do_not_fit_its_network_is_refused(folders: Path, tmp_path: Path) -> None:
+    for path in (folders / "qwen3").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    spec = json.loads((tmp_path / "tokenizer.json").read_text())
+    last = spec["added_tokens"][-1]
+    spec["added_tokens"] += [dict(last, id=last["id"] + n, content=f"<extra{n}>") for n in range(1, 99)]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(spec))
+    with pytest.raises(FolderError, match=r"tokenizer\.json has \d+ tokens"):
+        load(tmp_path)
