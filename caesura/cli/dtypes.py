@@ -1,11 +1,17 @@
-"""The number formats that `--dtype` takes, apart from torch so that `--help` need not import it.
+"""How `serve` and others load a model, apart from torch so that `--help` need not import it.
 
-Enters: nothing. Leaves: an enumeration. Read next: `local.py`, which translates it.
+Enters: options. Leaves: enumerations, and `Loading`. Read next: `local.py`, which translates them.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import StrEnum
+
+from caesura.messages.errors import CaesuraError
+
+_UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
 class Dtype(StrEnum):
@@ -15,3 +21,34 @@ class Dtype(StrEnum):
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
+
+
+class Quantise(StrEnum):
+    """How the weights of products are packed."""
+
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """How models are loaded.
+
+    dtype: of weights, keys and values.
+    quantise: how the weights of products are packed; None: not at all.
+    rope_scaling: such as `yarn:4`; None: as config.json says.
+    kv_bytes: of each model's keys and values; None: 4 GB, or what is left beside the weights.
+    """
+
+    dtype: Dtype = Dtype.AUTO
+    quantise: Quantise | None = None
+    rope_scaling: str | None = None
+    kv_bytes: int | None = None
+
+
+def parse_bytes(option: str, word: str) -> int:
+    """`500MB`, `4GB`, `1.5GiB`. Raises CaesuraError naming the option."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(MB|GB|MiB|GiB)", word)
+    if found is None or float(found[1]) == 0:
+        raise CaesuraError(f"{option} takes a size such as 500MB or 4GB, not `{word}`")
+    return int(float(found[1]) * _UNITS[found[2]])

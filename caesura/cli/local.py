@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from caesura.cli.dtypes import Dtype
+from caesura.cli.caching import Caching
+from caesura.cli.dtypes import Dtype, Loading, Quantise
+from caesura.cli.page_tiers import page_tiers
 from caesura.engine import EngineConfig, LoadedModel, LocalClient, load
+from caesura.engine.fit import Need, available_bytes, holds_second_copy, kv_budget, need
+from caesura.engine.loading import chosen_dtype
 from caesura.messages.errors import ModelFolderError
-from caesura.model.folder import FolderError
+from caesura.model.folder import FolderError, read_config
+from caesura.model.quantised import Quantisation
+from caesura.model.rope_scaling import RopeScaling
 from caesura.tokens.tokenizer import TokenizerError
 
 _TORCH_DTYPES: dict[Dtype, torch.dtype | None] = {
@@ -25,24 +32,81 @@ _TORCH_DTYPES: dict[Dtype, torch.dtype | None] = {
     Dtype.BFLOAT16: torch.bfloat16,
     Dtype.FLOAT16: torch.float16,
 }
+_QUANTISATIONS: dict[Quantise | None, Quantisation | None] = {
+    None: None,
+    Quantise.INT8: "int8",
+    Quantise.INT4: "int4",
+}
+
+
+_NOTHING_BELOW = Caching(disk_bytes=0, ram_bytes=0)
 
 
 @contextmanager
 def local_client(
-    folders: Mapping[str, Path], *, num_threads: int | None = None, dtype: Dtype = Dtype.AUTO
+    folders: Mapping[str, Path],
+    *,
+    num_threads: int | None = None,
+    loading: Loading | None = None,
+    caching: Caching = _NOTHING_BELOW,
 ) -> Generator[LocalClient]:
-    """A Client over these folders, the default one first; its engines stop on the way out."""
-    models = {name: _loaded(name, folder, dtype) for name, folder in folders.items()}
-    client = LocalClient(models, EngineConfig(num_threads=num_threads))
-    try:
-        yield client
-    finally:
-        client.close()
+    """A Client over these folders, the default one first; its engines stop on the way out.
 
-
-def _loaded(name: str, folder: Path, dtype: Dtype) -> LoadedModel:
+    caching: what is kept below their memory; unless given, nothing.
+    """
+    loading = loading or Loading()
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    config = EngineConfig(num_threads=num_threads)
+    config = replace(config, kv_bytes=_kv_bytes(folders, config, loading, device))
+    models = {name: _loaded(name, folder, loading, device) for name, folder in folders.items()}
+    with page_tiers(models, caching, device) as tiers:
+        client = LocalClient(models, config, tiers)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def _kv_bytes(folders: Mapping[str, Path], config: EngineConfig, loading: Loading, device: str) -> int:
+    """What each model's keys and values may take. Nothing is loaded before all of it is known to fit."""
+    needs = [_need(name, folder, config, loading, device) for name, folder in folders.items()]
     try:
-        return load(folder, name=name, dtype=_TORCH_DTYPES[dtype], device=device)
+        return kv_budget(needs, wanted_bytes=loading.kv_bytes, available_bytes=available_bytes(device))
+    except FolderError as error:
+        names = ", ".join(f"`{name}`" for name in folders)
+        raise ModelFolderError(f"{names}: {error}") from error
+
+
+def _need(name: str, folder: Path, config: EngineConfig, loading: Loading, device: str) -> Need:
+    quantise = _QUANTISATIONS[loading.quantise]
+    try:
+        dtype = chosen_dtype(_TORCH_DTYPES[loading.dtype], quantise, device)
+        scaling = _rope_scaling(loading)
+        shape = read_config(folder) if scaling is None else scaling.applied(read_config(folder))
+    except ValueError as error:
+        raise ModelFolderError(f"model `{name}` cannot be loaded: {error}") from error
+    return need(
+        shape,
+        dtype=dtype,
+        quantise=quantise,
+        max_running=config.scheduler.max_running,
+        has_second_copy=holds_second_copy(dtype, quantise, device),
+    )
+
+
+def _loaded(name: str, folder: Path, loading: Loading, device: str) -> LoadedModel:
+    try:
+        return load(
+            folder,
+            name=name,
+            dtype=_TORCH_DTYPES[loading.dtype],
+            device=device,
+            quantise=_QUANTISATIONS[loading.quantise],
+            rope_scaling=_rope_scaling(loading),
+        )
     except (FolderError, TokenizerError) as error:
         raise ModelFolderError(f"model `{name}` cannot be loaded: {error}") from error
+
+
+def _rope_scaling(loading: Loading) -> RopeScaling | None:
+    return RopeScaling.parse(loading.rope_scaling) if loading.rope_scaling else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typer
 
+from caesura.cli.cache import cache
 from caesura.cli.chat import chat
 from caesura.cli.data import data
 from caesura.cli.evaluate import evaluate
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(chat)
 app.command()(models)
+app.command()(cache)
 app.command()(train)
 app.command()(data)
 app.command("eval")(evaluate)

@@ -21,8 +21,10 @@ from fastapi import FastAPI
 from rich.markup import escape
 
 from caesura.cli.bundled import BUNDLED_NAME, bundled_folder
+from caesura.cli.caching import DISK_SIZE, CacheDir, CacheDisk, CacheRam, Caching, parse_caching
 from caesura.cli.connect import DEFAULT_HOST, DEFAULT_PORT
-from caesura.cli.dtypes import Dtype
+from caesura.cli.dtypes import Dtype, Loading, Quantise, parse_bytes
+from caesura.cli.hub import is_hub_id, located
 from caesura.cli.screen import configure_logging, fail, stderr, stdout
 from caesura.cli.state import state_folder
 from caesura.messages.client import Client
@@ -35,6 +37,18 @@ from caesura.server.authentication import check_binding
 
 # A chat page that stays open in some browser must not keep the server from stopping.
 _STOP_TIMEOUT_S = 2
+
+AllowSampling = Annotated[
+    bool, typer.Option(help="Take temperature, top_p and top_k in API version 2026-10-21 too.")
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A further name for a server without a key; repeatable."),
+]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="A further origin whose pages may call the server; repeatable."),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +73,20 @@ class Address:
 class Service:
     """What is served, and how.
 
-    folders: model folders by name, the default one first.
+    sources: model folders, or ids on the hub, by name; the default one first.
     config: who may ask, and how strictly requests are read.
     num_threads: to compute with; None leaves torch's own choice.
-    dtype: how weights are kept.
+    loading: how weights are kept.
+    caching: where computed prompts are kept below the models' memory.
     has_page: whether there is a chat page.
     is_verbose: whether every request is logged.
     """
 
-    folders: Mapping[str, Path]
+    sources: Mapping[str, str]
     config: ServerConfig
     num_threads: int | None
-    dtype: Dtype
+    loading: Loading
+    caching: Caching
     has_page: bool
     is_verbose: bool
 
@@ -82,7 +98,11 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = DEFAULT_PORT,
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=FOLDER", help="A model folder; repeatable, the first is the default."),
+        typer.Option(
+            metavar="[NAME=]MODEL",
+            help="A folder, or an id on the Hugging Face hub such as Qwen/Qwen3-0.6B; NAME is what requests"
+            " call it. Repeatable, the first is the default.",
+        ),
     ] = None,
     api_key: Annotated[
         str | None,
@@ -90,17 +110,30 @@ def serve(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with.")] = None,
     dtype: Annotated[Dtype, typer.Option(help="How weights are kept.")] = Dtype.AUTO,
-    allow_sampling: Annotated[
-        bool, typer.Option(help="Take temperature, top_p and top_k in API version 2026-10-21 too.")
-    ] = False,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A further name for a server without a key; repeatable."),
+    quantize: Annotated[
+        Quantise | None,
+        typer.Option(help="Pack weights to a half or a quarter of bfloat16's bytes; int4 costs accuracy."),
     ] = None,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="A further origin whose pages may call the server; repeatable."),
+    kv_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory for each model's keys and values, such as 2GB; default: 4GB, or what is left.",
+        ),
     ] = None,
+    rope_scaling: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE:FACTOR",
+            help="Stretch the window: yarn:4 makes it four times as long. Types: yarn, ntk, linear.",
+        ),
+    ] = None,
+    cache_dir: CacheDir = None,
+    cache_disk: CacheDisk = DISK_SIZE,
+    cache_ram: CacheRam = None,
+    allow_sampling: AllowSampling = False,
+    allow_host: AllowHost = None,
+    allow_origin: AllowOrigin = None,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
@@ -108,11 +141,12 @@ def serve(
     """Serve a Messages API and a chat page.
 
     Example: caesura serve --port 8000 --model nano=caesura/bundled/nano
+    Example: caesura serve --model Qwen/Qwen3-0.6B --quantize int8 --rope-scaling yarn:4
     """
     configure_logging(is_verbose=verbose)
     try:
         service = Service(
-            folders=parse_models(model or []),
+            sources=parse_models(model or []),
             config=ServerConfig(
                 api_keys=parse_keys(api_key),
                 allows_sampling=allow_sampling,
@@ -121,7 +155,13 @@ def serve(
                 allowed_origins=tuple(allow_origin or ()),
             ),
             num_threads=threads,
-            dtype=dtype,
+            loading=Loading(
+                dtype=dtype,
+                quantise=quantize,
+                rope_scaling=rope_scaling,
+                kv_bytes=None if kv_memory is None else parse_bytes("--kv-memory", kv_memory),
+            ),
+            caching=parse_caching(cache_dir, disk=cache_disk, ram=cache_ram),
             has_page=page,
             is_verbose=verbose,
         )
@@ -139,8 +179,11 @@ def run(service: Service, address: Address, listener: socket.socket) -> None:
     from caesura.cli.local import local_client
 
     sealer = Sealer(load_key(state_folder(os.environ)))
-    stderr.print(f"[dim]loading {escape(', '.join(service.folders))} ...[/]")
-    with local_client(service.folders, num_threads=service.num_threads, dtype=service.dtype) as client:
+    folders = {name: located(source) for name, source in service.sources.items()}
+    stderr.print(f"[dim]loading {escape(', '.join(folders))} ...[/]")
+    with local_client(
+        folders, num_threads=service.num_threads, loading=service.loading, caching=service.caching
+    ) as client:
         app = build_app(SigningClient(client, sealer), address, service)
         announce(address, service)
         config = uvicorn.Config(
@@ -173,17 +216,26 @@ def parse_keys(api_key: str | None) -> tuple[str, ...]:
     return tuple(key.strip() for key in (api_key or "").split(",") if key.strip())
 
 
-def parse_models(words: Sequence[str]) -> dict[str, Path]:
-    """`NAME=FOLDER` words to folders by name, in order; without any, the bundled model."""
-    folders: dict[str, Path] = {}
+def parse_models(words: Sequence[str]) -> dict[str, str]:
+    """`NAME=MODEL` or `MODEL` words to folders or hub ids by name, in order; without any, the bundled model.
+
+    A model without a name of its own is called what its folder, or the last part of its id, is called.
+    """
+    sources: dict[str, str] = {}
     for word in words:
-        name, equals, folder = word.partition("=")
-        if not (name and equals and folder):
-            raise CaesuraError(f"--model takes NAME=FOLDER, not `{word}`")
-        if name in folders:
+        name, equals, source = word.partition("=") if not Path(word).is_dir() else ("", "", "")
+        if not equals:
+            name, source = Path(word).expanduser().resolve().name, word
+        if not (name and source):
+            raise CaesuraError(f"--model takes NAME=MODEL or MODEL, not `{word}`")
+        if not equals and not (is_hub_id(word) or Path(word).expanduser().is_dir()):
+            raise CaesuraError(
+                f"--model `{word}` is neither a folder here nor an id on the hub, such as Qwen/Qwen3-0.6B"
+            )
+        if name in sources:
             raise CaesuraError(f"--model names `{name}` twice; give each model a name of its own")
-        folders[name] = Path(folder).expanduser()
-    return folders or {BUNDLED_NAME: bundled_folder()}
+        sources[name] = source
+    return sources or {BUNDLED_NAME: str(bundled_folder())}
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from caesura.cli.dtypes import Loading
 from caesura.cli.evaluation import Evaluation, folder_digest, versions
 from caesura.cli.local import local_client
 from caesura.cli.screen import stderr, stdout
@@ -187,7 +188,8 @@ def _session(evaluation: Evaluation) -> Generator[Session]:
         return
     stderr.print(f"[dim]loading {evaluation.folder} ...[/]")
     folders = {evaluation.model: evaluation.folder}
-    with local_client(folders, num_threads=evaluation.num_threads, dtype=evaluation.dtype) as client:
+    loading = Loading(dtype=evaluation.dtype)
+    with local_client(folders, num_threads=evaluation.num_threads, loading=loading) as client:
         yield _open_session(evaluation, client)
 
 

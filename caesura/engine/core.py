@@ -12,14 +12,17 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from caesura.engine.pages import PagePool
-from caesura.engine.phases import PhaseMachine, phase_machine
+from caesura.engine.page_keys import page_keys, root_key
+from caesura.engine.phases import Move, PhaseMachine, PhaseState, phase_machine
+from caesura.engine.prefix_cache import PrefixCache
 from caesura.engine.runner import Runner
 from caesura.engine.sampler import Draw, MaskTable, draw
-from caesura.engine.scheduler import Scheduler, SchedulerConfig
+from caesura.engine.scheduler import Load, Scheduler, SchedulerConfig, StepPlan
 from caesura.engine.sequence import FinishReason, Sequence, SequenceRequest
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.events import Event
@@ -65,6 +68,8 @@ class Prepared(NamedTuple):
 
     told: events that are older than the sequence's first step (what `PhaseMachine.begin` forced).
     max_output: `max_tokens`, or what the window leaves if that is less.
+    num_cached_estimate: prompt tokens in memory at present; those in lower tiers not counted, and pages
+        may come and go before the sequence starts.
     """
 
     sequence: Sequence
@@ -72,6 +77,13 @@ class Prepared(NamedTuple):
     parser: BlockParser
     told: list[Event]
     max_output: int
+    num_cached_estimate: int = 0
+
+    @property
+    def usage_estimate(self) -> Usage:
+        """The prompt's usage by that estimate. Only its sum is final; nothing is written yet."""
+        usage = replace(self.sequence, num_cached=self.num_cached_estimate).usage
+        return replace(usage, output_tokens=0, thinking_tokens=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +92,35 @@ class EngineStats:
 
     num_running, num_waiting: sequences.
     num_pages, num_free_pages: of the pool.
-    num_preemptions, num_steps: since the start.
-    num_prompt_tokens, num_output_tokens: of finished sequences, since the start.
+    num_kept_pages: pages that nobody uses at present, kept for whoever shares their prefix.
+    num_retained_pages: pages that were asked to be retained.
+    num_spills: sequences that had to give their pages back, since the start. num_evicted_pages: kept pages
+        that left memory. num_loaded_pages: pages read from lower tiers. num_recomputed_tokens: tokens that
+        had been computed before.
+    num_steps: since the start.
+    num_prompt_tokens, num_cached_tokens, num_output_tokens: of finished sequences, since the start; the
+        second is the part of the first that was at hand.
     """
 
     num_running: int
     num_waiting: int
     num_pages: int
     num_free_pages: int
-    num_preemptions: int
+    num_kept_pages: int
+    num_retained_pages: int
+    num_spills: int
+    num_evicted_pages: int
+    num_loaded_pages: int
+    num_recomputed_tokens: int
     num_steps: int
     num_prompt_tokens: int
+    num_cached_tokens: int
     num_output_tokens: int
+
+    @property
+    def num_used_pages(self) -> int:
+        """Pages that sequences hold; several may hold the same one."""
+        return self.num_pages - self.num_free_pages - self.num_kept_pages
 
 
 class EngineCore:
@@ -100,22 +129,30 @@ class EngineCore:
     def __init__(
         self,
         runner: Runner,
-        pool: PagePool,
+        cache: PrefixCache,
         chat_format: ChatFormat,
         table: MaskTable,
         *,
         max_positions: int,
         config: SchedulerConfig,
+        identity: bytes = b"",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """max_positions: the model's context window; the pool's size if that is less."""
-        self.max_positions = min(max_positions, pool.num_tokens)
+        """max_positions: the model's context window; the pool's size if that is less.
+
+        identity: what keys and values depend on beside the ids (see `page_keys.py`).
+        clock: seconds that never go back.
+        """
+        self.max_positions = min(max_positions, cache.pool.num_tokens)
+        self._identity = identity
+        self._clock = clock
         self._runner = runner
         self._format = chat_format
         self._table = table
-        self._scheduler = Scheduler(pool, config)
+        self._scheduler = Scheduler(cache, config)
         self._live: dict[int, Prepared] = {}
         self._next_ids = itertools.count()
-        self._num_steps = self._num_prompt_tokens = self._num_output_tokens = 0
+        self._num_steps = self._num_prompt_tokens = self._num_cached_tokens = self._num_output_tokens = 0
 
     @property
     def has_work(self) -> bool:
@@ -134,7 +171,7 @@ class EngineCore:
                 f"prompt is too long: {len(request.prompt)} tokens > {self.max_positions - 1} maximum"
             )
         room = min(request.max_tokens, self.max_positions - len(request.prompt))
-        if request.opening != "answer" and room < 2:
+        if request.opening != "answer" and request.max_tokens and room < 2:
             raise InvalidRequestError("thinking needs room for at least 2 output tokens, there is room for 1")
 
     def prepare(self, request: SequenceRequest) -> Prepared:
@@ -144,21 +181,30 @@ class EngineCore:
         tokens = self._format.phase_tokens
         machine = phase_machine(tokens, budget_tokens=request.budget_tokens, max_tokens=max_output)
         parser = self._format.parser(request.opening, stop_sequences=request.stop_sequences)
-        move = machine.begin(request.opening)
+        # With no room for output there is nothing to force either.
+        move = machine.begin(request.opening) if max_output else Move(PhaseState("start"), ())
+        page_size = self._scheduler.cache.pool.page_size
+        root = root_key(self._identity, request.tenant)
+        keys = page_keys(root, request.prompt, page_size)
         sequence = Sequence(
             id=next(self._next_ids),
             request=request,
             seed=secrets.randbits(64) if request.sampling.seed is None else request.sampling.seed,
             ids=list(request.prompt),
             phase=move.state,
+            page_size=page_size,
+            root=root,
+            keys=list(keys),
         )
         told = [event for token in move.forced for event in _force(sequence, parser, token)]
-        return Prepared(sequence, machine, parser, told, max_output)
+        num_known = len(self._scheduler.cache.tree.match(keys)) * page_size
+        estimate = min(num_known, (len(request.prompt) - 1) // page_size * page_size)
+        return Prepared(sequence, machine, parser, told, max_output, estimate)
 
     def add(self, prepared: Prepared) -> None:
         """Queue a sequence."""
         self._live[prepared.sequence.id] = prepared
-        self._scheduler.add(prepared.sequence)
+        self._scheduler.add(prepared.sequence, self._clock())
 
     def cancel(self, sequence: int) -> Report | None:
         """Stop a sequence and free its pages now; None if it has ended already."""
@@ -176,31 +222,59 @@ class EngineCore:
         return [self._end(sequence, "cancelled") for sequence in list(self._live)]
 
     def step(self) -> list[Report]:
-        """Compute one step and give every sequence that sampled its report."""
-        plan = self._scheduler.plan()
+        """Compute one step and give every sequence that sampled, or has nothing to sample, its report."""
+        now = self._clock()
+        plan = self._scheduler.plan(now)
+        for load in plan.loads:
+            self._load(load, now)
+        self._num_steps += 1
+        if not plan.rows:
+            return []
+        started = self._clock()
         output = self._runner.run(plan)
         sampling = [self._live[sequence] for sequence in output.sequences]
         draws = [_draw_of(live.sequence) for live in sampling]
         wants_log_probs = any(live.sequence.request.wants_log_probs for live in sampling)
         drawn = draw(output.logits_RV, draws, self._table, wants_log_probs=wants_log_probs)
-        self._scheduler.commit(plan)
-        self._num_steps += 1
+        self._scheduler.commit(plan, elapsed_s=self._clock() - started, now=now)
         log_probs = drawn.log_probs or [None] * len(sampling)
-        return [self._advance_or_fail(*each) for each in zip(sampling, drawn.ids, log_probs, strict=True)]
+        reports = [self._advance_or_fail(*each) for each in zip(sampling, drawn.ids, log_probs, strict=True)]
+        return reports + self._end_warmed(plan)
 
     def stats(self) -> EngineStats:
         """The numbers as they stand."""
-        pool = self._scheduler.pool
+        cache = self._scheduler.cache
+        pool = cache.pool
         return EngineStats(
             num_running=len(self._scheduler.running),
             num_waiting=len(self._scheduler.waiting),
             num_pages=pool.num_pages,
             num_free_pages=pool.num_free,
-            num_preemptions=self._scheduler.num_preemptions,
+            num_kept_pages=cache.tree.num_idle,
+            num_retained_pages=cache.tree.num_retained,
+            num_spills=self._scheduler.num_spills,
+            num_evicted_pages=cache.num_evicted,
+            num_loaded_pages=cache.num_loaded,
+            num_recomputed_tokens=self._scheduler.num_recomputed_tokens,
             num_steps=self._num_steps,
             num_prompt_tokens=self._num_prompt_tokens,
+            num_cached_tokens=self._num_cached_tokens,
             num_output_tokens=self._num_output_tokens,
         )
+
+    def _load(self, load: Load, now: float) -> None:
+        started = self._clock()
+        num_read = self._scheduler.load(load, now)
+        self._scheduler.pace.learn_load(num_read, self._clock() - started)
+
+    def _end_warmed(self, plan: StepPlan) -> list[Report]:
+        """End the sequences that wanted their prompt computed and nothing else."""
+        computed = [self._live[row.sequence].sequence for row in plan.rows if row.sequence in self._live]
+        return [
+            self._end(sequence.id, "max_tokens")
+            for sequence in computed
+            if not sequence.request.max_tokens and not sequence.num_pending
+        ]
 
     def _advance_or_fail(self, live: Prepared, token: int, log_prob: float | None) -> Report:
         try:
@@ -229,9 +303,10 @@ class EngineCore:
 
     def _finish(self, live: Prepared, reason: FinishReason) -> Finished:
         sequence = live.sequence
-        self._scheduler.finish(sequence, reason)
+        self._scheduler.finish(sequence, reason, self._clock())
         del self._live[sequence.id]
-        self._num_prompt_tokens += len(sequence.request.prompt)
+        self._num_prompt_tokens += sequence.num_prompt
+        self._num_cached_tokens += sequence.num_cached
         self._num_output_tokens += sequence.phase.num_output
         return Finished(
             reason=reason,

@@ -29,7 +29,7 @@ from caesura.messages.errors import ApiError, OverloadedError
 log = logging.getLogger(__name__)
 
 # Shorter than anyone sees, and still several steps of a small model.
-_MAX_WAIT_S = 0.02
+_MAX_WAIT_S = 0.025
 
 _FAILED = "The engine failed while it computed this reply; try again"
 
@@ -75,7 +75,7 @@ class Engine:
     def submit(self, request: SequenceRequest) -> Stream:
         """Queue a request from a running event loop. Raises ApiError for one that cannot be served."""
         prepared = self._core.prepare(request)
-        stream = Stream(partial(self.cancel, prepared.sequence.id))
+        stream = Stream(partial(self.cancel, prepared.sequence.id), prepared.usage_estimate)
         receiver = Receiver(asyncio.get_running_loop(), stream.receive)
         self._enqueue([_Submission(prepared, receiver)], max_waiting=self._max_waiting)
         return stream

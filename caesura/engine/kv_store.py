@@ -9,6 +9,7 @@ Enters: the model's shape and the number of pages. Leaves: tensors that `paged_a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -53,6 +54,29 @@ class KVStore:
     def page_rows(self, layer: int) -> Tensor:
         """(P * 2 * K, page * E): one row for each page's keys or values of one head."""
         return self._pages[layer].view(-1, self.page_size * self.head_dim)
+
+    @property
+    def page_bytes(self) -> int:
+        """The length of a page's payload: its keys and values in all layers."""
+        return sum(layer[0].numel() * layer.itemsize for layer in self._pages)
+
+    def export_page(self, page: int) -> memoryview:
+        """A copy of a page's payload: each layer's (2, K, page, E), back to back."""
+        payload = torch.stack([layer[page] for layer in self._pages]).cpu()
+        return payload.view(-1).view(torch.uint8).numpy().data
+
+    def import_pages(self, pages: Sequence[int], payloads: memoryview) -> None:
+        """Fill pages from payloads that lie back to back in writable memory."""
+        shape = (len(pages), len(self._pages), *self._pages[0].shape[1:])
+        filled = torch.frombuffer(payloads, dtype=torch.uint8).view(self.dtype).view(shape)
+        index = torch.tensor(pages, device=self.device)
+        for number, layer in enumerate(self._pages):
+            layer.index_copy_(0, index, filled[:, number].to(self.device))
+
+    def copy_page(self, source: int, target: int) -> None:
+        """Make one page hold what another holds."""
+        for layer in self._pages:
+            layer[target] = layer[source]
 
     def scratch(self, num_rows: int) -> Tensor:
         """Space for that many of `page_rows`; kept, because fresh memory of this size is slow to touch."""

@@ -1,14 +1,16 @@
 """A model folder to everything that serving it takes.
 
-Enters: a Hugging Face folder whose vocabulary holds our markers, and optionally `caesura.json` in it.
+Enters: a Hugging Face folder, ours or another of the four families, and optionally `caesura.json` in it.
 Leaves: a `LoadedModel`, and an `Engine` for it. Read next: `engine.py`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import secrets
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,15 +18,22 @@ import torch
 
 from caesura.engine.core import EngineCore
 from caesura.engine.engine import Engine
+from caesura.engine.identity import cache_identity, folder_identity
 from caesura.engine.kv_store import KVStore, page_bytes
 from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA, PagePool
+from caesura.engine.prefix_cache import PrefixCache
 from caesura.engine.runner import Runner, has_fast_bfloat16
 from caesura.engine.sampler import MaskTable
 from caesura.engine.scheduler import SchedulerConfig
+from caesura.engine.tiers import PageTiers
 from caesura.messages.response import ModelInfo
 from caesura.model.folder import FolderError, load_model
+from caesura.model.quantised import Quantisation
+from caesura.model.rope_scaling import RopeScaling
 from caesura.model.transformer import Transformer
-from caesura.tokens.chat_format import CaesuraFormat, ChatFormat
+from caesura.tokens.chat_format import ChatFormat
+from caesura.tokens.folder_format import load_format
+from caesura.tokens.foreign_tokenizer import ForeignTokenizer
 from caesura.tokens.tokenizer import Tokenizer
 
 _MAX_ONE_THREAD_PARAMETERS = 30_000_000
@@ -36,12 +45,14 @@ class LoadedModel:
 
     model, tokenizer, chat_format: see there.
     info: how `/v1/models` lists it.
+    identity: stands for the weights, so that pages on disk are found by the same model only.
     """
 
     model: Transformer
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | ForeignTokenizer
     chat_format: ChatFormat
     info: ModelInfo
+    identity: bytes = field(default_factory=partial(secrets.token_bytes, 32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,8 @@ class EngineConfig:
         model's window shortens the window.
     num_threads: of each operator; None: one for models below 30M parameters, whose operators are too small
         to share, else torch's own choice. Large batches gain from a second thread on an idle machine.
+    tiers: where pages are kept below memory; None: nowhere. Several engines may share them; whoever made
+        them closes them after the engines.
     """
 
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
@@ -62,34 +75,54 @@ class EngineConfig:
     num_pages: int | None = None
     kv_bytes: int = 4_000_000_000
     num_threads: int | None = None
+    tiers: PageTiers | None = None
 
 
 def load(
-    folder: Path, *, name: str | None = None, dtype: torch.dtype | None = None, device: str = "cpu"
+    folder: Path,
+    *,
+    name: str | None = None,
+    dtype: torch.dtype | None = None,
+    device: str = "cpu",
+    quantise: Quantisation | None = None,
+    rope_scaling: RopeScaling | None = None,
 ) -> LoadedModel:
     """Read a folder.
 
     name: what requests call it; None: the folder's name.
-    dtype: of weights and pages; None: bfloat16 where that is fast, else float32.
+    dtype: of weights and pages; see `chosen_dtype`.
+    quantise: how the weights of products are packed; None: not at all.
+    rope_scaling: stretches the window; None: as config.json says.
     Raises FolderError or TokenizerError naming the file and what is wrong with it.
     """
     if not folder.is_dir():
         raise FolderError(f"{folder} is not a folder")
-    if dtype is None:
-        dtype = torch.bfloat16 if has_fast_bfloat16(torch.device(device)) else torch.float32
-    model = load_model(folder, dtype=dtype, device=device)
-    tokenizer = Tokenizer.load(folder)
+    dtype = chosen_dtype(dtype, quantise, device)
+    model = load_model(folder, dtype=dtype, device=device, quantise=quantise, rope_scaling=rope_scaling)
+    tokenizer, chat_format = load_format(folder)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise FolderError(
             f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, "
             f"config.json has room for {model.config.vocab_size}"
         )
-    try:
-        chat_format = CaesuraFormat(tokenizer)
-    except KeyError as error:
-        raise FolderError(f"{folder}: tokenizer.json lacks the marker {error} of our chat format") from error
     info = _info(folder, name or folder.resolve().name, model.config.max_positions)
-    return LoadedModel(model=model, tokenizer=tokenizer, chat_format=chat_format, info=info)
+    info = replace(info, can_think=chat_format.can_think)
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        chat_format=chat_format,
+        info=info,
+        identity=folder_identity(folder) + (quantise or "").encode(),
+    )
+
+
+def chosen_dtype(dtype: torch.dtype | None, quantise: Quantisation | None, device: str) -> torch.dtype:
+    """The dtype asked for; None: bfloat16 where that is fast or weights are quantised, else float32."""
+    if quantise is not None and dtype not in (None, torch.bfloat16):
+        raise FolderError(f"{quantise} weights want bfloat16 activations, not {dtype}; leave --dtype out")
+    if dtype is None and quantise is None:
+        return torch.bfloat16 if has_fast_bfloat16(torch.device(device)) else torch.float32
+    return dtype or torch.bfloat16
 
 
 def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Engine:
@@ -119,12 +152,14 @@ def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:
         device=weight.device,
     )
     return EngineCore(
-        Runner(model, store),
-        pool,
+        # Told a number of threads, the engine keeps to it; else prompts take what the machine has.
+        Runner(model, store, prompt_threads=torch.get_num_threads() if config.num_threads is None else 1),
+        PrefixCache(pool, store, tiers=config.tiers),
         loaded.chat_format,
         table,
         max_positions=model.config.max_positions,
         config=config.scheduler,
+        identity=cache_identity(loaded.identity, model, store),
     )
 
 

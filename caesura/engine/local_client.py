@@ -4,6 +4,11 @@ Enters: a `MessagesRequest`. Leaves: the event stream. A request is rendered and
 context window before anything is queued, so what it got wrong is raised before the first event. Closing
 the iterator cancels the sequence within one step. Read next: `engine.py`.
 
+How a prompt is kept: its cache breakpoints become retentions of 5 minutes or an hour. A prompt is matched
+page by page with what is there, and the longest match counts, so a breakpoint looks back over all blocks
+before it, not over 20. What `message_start` says of the cache is an estimate, what `message_delta` says is
+exact.
+
 How thinking is asked for: "disabled" opens the answer; "enabled" opens a thought of at most
 `budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought.
 """
@@ -21,13 +26,17 @@ from typing import NamedTuple
 from caesura.engine.core import Finished
 from caesura.engine.engine import Engine
 from caesura.engine.loading import EngineConfig, LoadedModel, build_engine
-from caesura.engine.sequence import FinishReason, SequenceRequest
+from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
+from caesura.engine.tiers import PageTiers
 from caesura.messages.content import Conversation
 from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
+from caesura.messages.fingerprints import Fingerprints
 from caesura.messages.request import Effort, MessagesRequest
-from caesura.messages.response import ModelInfo, StopReason, Usage
+from caesura.messages.response import ModelInfo, StopReason
+from caesura.tokens.chat_format import Breakpoint, Prompt
 from caesura.tokens.phase_tokens import Opening
+from caesura.tokens.text_memory import TextMemory
 
 # The most thinking tokens of adaptive thinking; None: as many as max_tokens allows.
 EFFORT_BUDGETS: dict[Effort, int | None] = {
@@ -45,6 +54,8 @@ STOP_REASONS: dict[FinishReason, StopReason] = {
     "window": "model_context_window_exceeded",
 }
 
+_TTL_S = {"5m": 300.0, "1h": 3600.0}
+
 # Rendering more characters than this takes over a millisecond, which other streams would feel.
 _MAX_INLINE_CHARACTERS = 10_000
 
@@ -55,16 +66,32 @@ _MAX_RENDERS = 2
 class _Served(NamedTuple):
     loaded: LoadedModel
     engine: Engine
+    texts: TextMemory
+
+
+def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
+    return _Served(loaded, build_engine(loaded, config), TextMemory(loaded.tokenizer.vocab_size))
 
 
 class LocalClient:
     """Serves one or several models, each with an engine of its own."""
 
-    def __init__(self, models: Mapping[str, LoadedModel], config: EngineConfig | None = None) -> None:
-        """models: by the name that requests use, the default one first."""
+    def __init__(
+        self,
+        models: Mapping[str, LoadedModel],
+        config: EngineConfig | None = None,
+        tiers: Mapping[str, PageTiers] | None = None,
+    ) -> None:
+        """models: by the name that requests use, the default one first.
+
+        tiers: by the same names; who made them closes them after this client.
+        """
+        config, tiers = config or EngineConfig(), tiers or {}
         self._served = {
-            name: _Served(loaded, build_engine(loaded, config)) for name, loaded in models.items()
+            name: _served(loaded, replace(config, tiers=tiers.get(name, config.tiers)))
+            for name, loaded in models.items()
         }
+        self._fingerprints = Fingerprints()
         self._renderers = ThreadPoolExecutor(_MAX_RENDERS, thread_name_prefix="caesura-render")
 
     async def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
@@ -73,8 +100,9 @@ class LocalClient:
         sequence_request = await self._sequence_request(served, request)
         stream = served.engine.submit(sequence_request)
         try:
-            usage = Usage(input_tokens=len(sequence_request.prompt))
-            yield MessageStart(id=_message_id(), model=request.model, usage=usage)
+            name = _message_id()
+            miss = self._fingerprints.diagnose(request, sequence_request.prompt, name)
+            yield MessageStart(id=name, model=request.model, usage=stream.usage, cache_miss=miss)
             async for news in stream:
                 if isinstance(news, Finished):
                     yield _outcome(news)
@@ -86,7 +114,7 @@ class LocalClient:
 
     async def count_tokens(self, request: MessagesRequest) -> int:
         """The length of the rendered prompt."""
-        return len(await self._render(self._find(request.model).loaded, request))
+        return len((await self._render(self._find(request.model), request)).ids)
 
     async def models(self) -> list[ModelInfo]:
         """The models on offer, the default one first, with the window that their engines can hold."""
@@ -112,19 +140,21 @@ class LocalClient:
         return served
 
     async def _sequence_request(self, served: _Served, request: MessagesRequest) -> SequenceRequest:
-        prompt = await self._render(served.loaded, request)
-        _check_limits(len(prompt), request, served)
+        prompt = await self._render(served, request)
+        _check_limits(len(prompt.ids), request, served)
         return SequenceRequest(
-            prompt=prompt,
+            prompt=prompt.ids,
             opening=_opening(request),
             max_tokens=request.max_tokens,
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
+            tenant=request.tenant,
+            retentions=tuple(map(_retention, prompt.breakpoints)),
         )
 
-    async def _render(self, loaded: LoadedModel, request: MessagesRequest) -> tuple[int, ...]:
-        """The prompt's ids. One that exceeds the window is rendered to its end all the same, because its
+    async def _render(self, served: _Served, request: MessagesRequest) -> Prompt:
+        """The prompt. One that exceeds the window is rendered to its end all the same, because its
         refusal and `count_tokens` both state the exact length.
         """
         conversation, opening = request.conversation, _opening(request)
@@ -133,11 +163,12 @@ class LocalClient:
                 "messages: the final turn is the assistant's, which cannot be continued when thinking is "
                 "enabled; end with a user turn or disable thinking"
             )
-        render = partial(loaded.chat_format.render, conversation, opening=opening)
+        texts = served.texts.of(request.tenant)
+        render = partial(served.loaded.chat_format.render, conversation, opening=opening, texts=texts)
         try:
             if _num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
-                return render().ids
-            return (await asyncio.get_running_loop().run_in_executor(self._renderers, render)).ids
+                return render()
+            return await asyncio.get_running_loop().run_in_executor(self._renderers, render)
         except ValueError as error:
             raise InvalidRequestError(f"messages: {error}") from error
 
@@ -146,13 +177,17 @@ def _opening(request: MessagesRequest) -> Opening:
     if request.thinking.mode == "enabled":
         return "think"
     # With a single token there is nothing to decide: it has to be the answer's.
-    return "choose" if request.thinking.mode == "adaptive" and request.max_tokens > 1 else "answer"
+    return "choose" if request.thinking.mode == "adaptive" and request.max_tokens != 1 else "answer"
 
 
 def _budget(request: MessagesRequest) -> int | None:
     if request.thinking.mode == "adaptive":
         return EFFORT_BUDGETS[request.effort]
     return request.thinking.budget_tokens
+
+
+def _retention(breakpoint: Breakpoint) -> Retention:
+    return Retention(position=breakpoint.position, ttl_s=_TTL_S[breakpoint.control.ttl])
 
 
 def _num_characters(conversation: Conversation) -> int:

@@ -5,7 +5,8 @@ works out once a step where each token is written and what each query reads; `Pa
 one layer after the other. Decode rows of similar length are padded to a group and read in one call;
 queries that share a key/value head go in as several queries of that head, so nothing is copied per head.
 Shapes: T tokens, R rows of a group, L padded length, N tokens of a chunk, H query heads, K key/value
-heads, G = H / K, E head dimension. Enters: rows of integers. Leaves: what each query read.
+heads, G = H / K, E head dimension. Enters: rows of integers. Leaves: what each query read. Read next:
+`chunk_attention.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from caesura.engine.chunk_attention import chunk_attention, chunk_mask
 from caesura.engine.kv_store import KVStore
 from caesura.engine.scheduler import Row
 
@@ -30,31 +32,31 @@ _PADDING_SHARE = 0.25
 class Group:
     """Decode rows that are read together.
 
-    start, stop: which tokens of the batch.
+    rows: which tokens of the batch.
     page_rows: the (page, head) rows to gather, for (2, R, K, pages) in this order.
-    mask_R11L: 0 where a row has a token, -inf where it has padding; None for a single row.
-    length: the longest row's tokens; padded lengths are cut to it.
+    gathered: the scratch space for them, and in it key_RKLE and value_RKLE, cut to the longest row.
+    mask_R11L: 0 where a row has a token, -inf where it has padding; None where no row has any.
     """
 
-    start: int
-    stop: int
+    rows: slice
     page_rows: Tensor
+    gathered: Tensor
+    key_RKLE: Tensor
+    value_RKLE: Tensor
     mask_R11L: Tensor | None
-    length: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """Consecutive tokens of one sequence.
 
-    start, stop: which tokens of the batch.
+    rows: which tokens of the batch.
     page_rows: the (page, head) rows to gather, for (2, K, pages); None where nothing was computed before.
-    mask_NL: 0 where a token reads a position, -inf where it lies ahead; None where plain causal serves.
+    mask_NL: see `chunk_mask`.
     length: the tokens up to and including the chunk.
     """
 
-    start: int
-    stop: int
+    rows: slice
     page_rows: Tensor | None
     mask_NL: Tensor | None
     length: int
@@ -101,37 +103,22 @@ class PagedAttention:
         return reads[0] if len(reads) == 1 else torch.cat(reads)
 
     def _read_group(self, layer: int, query: Tensor, group: Group) -> Tensor:
-        store, num_rows = self._store, group.stop - group.start
-        heads = (num_rows, store.num_kv_heads)
-        history = self._gather(layer, group.page_rows).view(2, *heads, -1, store.head_dim)
-        key_RKLE, value_RKLE = history[..., : group.length, :].unbind(0)
-        query_RKGE = query[group.start : group.stop].view(*heads, -1, store.head_dim)
+        torch.index_select(self._store.page_rows(layer), 0, group.page_rows, out=group.gathered)
+        key_RKLE, value_RKLE = group.key_RKLE, group.value_RKLE
+        query_RKGE = query[group.rows].view(len(key_RKLE), self._store.num_kv_heads, -1, self._store.head_dim)
         read = F.scaled_dot_product_attention(query_RKGE, key_RKLE, value_RKLE, attn_mask=group.mask_R11L)
-        return read.reshape(num_rows, -1, store.head_dim)
+        return read.flatten(1, 2)
 
     def _read_chunk(self, layer: int, query: Tensor, key: Tensor, value: Tensor, chunk: Chunk) -> Tensor:
-        store = self._store
-        if chunk.page_rows is None:
-            key_KLE, value_KLE = (x[chunk.start : chunk.stop].transpose(0, 1) for x in (key, value))
+        store, page_rows = self._store, chunk.page_rows
+        if page_rows is None:
+            key_KLE, value_KLE = (x[chunk.rows].transpose(0, 1) for x in (key, value))
         else:
-            history = self._gather(layer, chunk.page_rows).view(2, store.num_kv_heads, -1, store.head_dim)
+            gathered = store.scratch(len(page_rows))
+            torch.index_select(store.page_rows(layer), 0, page_rows, out=gathered)
+            history = gathered.view(2, store.num_kv_heads, -1, store.head_dim)
             key_KLE, value_KLE = history[:, :, : chunk.length].unbind(0)
-        query_KGNE = (
-            query[chunk.start : chunk.stop].unflatten(1, (store.num_kv_heads, -1)).permute(1, 2, 0, 3)
-        )
-        num_shared = query_KGNE.shape[1]
-        read_KGNE = F.scaled_dot_product_attention(
-            query_KGNE,
-            key_KLE[:, None].expand(-1, num_shared, -1, -1),
-            value_KLE[:, None].expand(-1, num_shared, -1, -1),
-            attn_mask=chunk.mask_NL,
-            is_causal=chunk.mask_NL is None,
-        )
-        return read_KGNE.permute(2, 0, 1, 3).flatten(1, 2)
-
-    def _gather(self, layer: int, page_rows: Tensor) -> Tensor:
-        scratch = self._store.scratch(len(page_rows))
-        return torch.index_select(self._store.page_rows(layer), 0, page_rows, out=scratch)
+        return chunk_attention(query[chunk.rows], key_KLE, value_KLE, chunk.mask_NL)
 
 
 def _written(rows: Sequence[Row], store: KVStore) -> Tensor:
@@ -173,12 +160,18 @@ def _group(rows: Sequence[Row], start: int, store: KVStore) -> Group:
         table.extend([0] * (num_pages - len(used)))
     pages_RP = torch.tensor(table, device=store.device).view(len(rows), num_pages)
     heads_2RKP = _heads(store)[:, None, :, None] + pages_RP[None, :, None] * (2 * store.num_kv_heads)
+    page_rows = heads_2RKP.flatten()
+    gathered = store.scratch(len(page_rows))
+    history = gathered.view(2, len(rows), store.num_kv_heads, -1, store.head_dim)
+    key_RKLE, value_RKLE = history[..., :longest, :].unbind(0)
+    has_padding = rows[-1].start < rows[0].start
     return Group(
-        start=start,
-        stop=start + len(rows),
-        page_rows=heads_2RKP.flatten(),
-        mask_R11L=None if len(rows) == 1 else _padding_mask(rows, longest, store),
-        length=longest,
+        rows=slice(start, start + len(rows)),
+        page_rows=page_rows,
+        gathered=gathered,
+        key_RKLE=key_RKLE,
+        value_RKLE=value_RKLE,
+        mask_R11L=_padding_mask(rows, longest, store) if has_padding else None,
     )
 
 
@@ -190,16 +183,13 @@ def _padding_mask(rows: Sequence[Row], longest: int, store: KVStore) -> Tensor:
 
 
 def _chunk(row: Row, start: int, store: KVStore) -> Chunk:
-    size, length = len(row.tokens), row.start + len(row.tokens)
+    rows, length = slice(start, start + len(row.tokens)), row.start + len(row.tokens)
     if row.start == 0:
-        return Chunk(start=start, stop=start + size, page_rows=None, mask_NL=None, length=length)
+        return Chunk(rows=rows, page_rows=None, mask_NL=None, length=length)
     pages_P = torch.tensor(row.pages[: (length - 1) // store.page_size + 1], device=store.device)
     heads_2KP = _heads(store)[:, :, None] + pages_P * (2 * store.num_kv_heads)
-    mask = torch.full((size, length), -torch.inf, dtype=store.dtype, device=store.device)
-    mask_NL = mask.triu_(row.start + 1)
-    return Chunk(
-        start=start, stop=start + size, page_rows=heads_2KP.flatten(), mask_NL=mask_NL, length=length
-    )
+    mask_NL = chunk_mask(len(row.tokens), length, store.dtype, store.device)
+    return Chunk(rows=rows, page_rows=heads_2KP.flatten(), mask_NL=mask_NL, length=length)
 
 
 def _heads(store: KVStore) -> Tensor:

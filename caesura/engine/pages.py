@@ -1,8 +1,8 @@
 """Who holds which page of the key/value store. Integers only; the tensors are in `paged_attention.py`.
 
-A page is held as long as anyone counts on it; sequences hold theirs, and a tree of kept prefixes can
-hold pages beside them. free + held = all, always.
-Enters: how many pages are wanted. Leaves: page ids. Read next: `scheduler.py`.
+A page is held as long as anyone counts on it: sequences hold theirs, and the tree of kept prefixes those
+that are full, so a page can have many holders. free + held = all, always.
+Enters: how many pages are wanted. Leaves: page ids. Read next: `prefix_cache.py`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ class PagePool:
     def num_tokens(self) -> int:
         """How many tokens fit into the whole pool."""
         return self.num_pages * self.page_size
+
+    def num_holders(self, page: int) -> int:
+        """How many count on a page."""
+        return self._num_holders[page]
 
     def pages_for(self, num_tokens: int) -> int:
         """How many pages that many tokens fill."""

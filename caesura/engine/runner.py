@@ -1,10 +1,14 @@
 """Carries out a step: integers in, logits out.
 
-Enters: a `StepPlan`. Leaves: the logits of the rows that sample. Read next: `paged_attention.py`.
+Steps with many tokens can take more threads than others: a decode step's operators are too small to share,
+a prompt's are not. Enters: a `StepPlan`. Leaves: the logits of the rows that sample. Read next:
+`paged_attention.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +17,16 @@ from torch import Tensor
 from caesura.engine.kv_store import KVStore
 from caesura.engine.paged_attention import PagedAttention, attention_plan
 from caesura.engine.scheduler import Row, StepPlan
+from caesura.engine.window_attention import WindowedAttention
+from caesura.model.attention import Attend
+from caesura.model.frozen import frozen
 from caesura.model.transformer import Transformer
+
+# From so many tokens on, a step's operators last long enough to be shared.
+_MANY_TOKENS = 128
+
+# Frozen, a model's matrices are held twice, which gains least where they are largest.
+_MAX_FROZEN_PARAMETERS = 300_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +42,31 @@ class StepOutput:
 
 
 class Runner:
-    """The model, its pages, and nothing else."""
+    """The model, its pages, and nothing else. A small one in bfloat16 on a CPU is frozen: later changes to
+    its weights go unnoticed.
+    """
 
-    def __init__(self, model: Transformer, store: KVStore) -> None:
-        self._model = model
+    def __init__(self, model: Transformer, store: KVStore, *, prompt_threads: int = 1) -> None:
+        """prompt_threads: of each operator in steps of many tokens, if that is more than the thread has."""
+        is_half_on_cpu = store.device.type == "cpu" and store.dtype == torch.bfloat16
+        is_small = model.config.num_parameters <= _MAX_FROZEN_PARAMETERS
+        self._model = frozen(model) if is_half_on_cpu and is_small else model
         self._store = store
+        self._prompt_threads = prompt_threads
 
     @torch.inference_mode()
     def run(self, plan: StepPlan) -> StepOutput:
         """Compute the plan's tokens, and score what follows the rows that sample."""
+        is_long = sum(len(row.tokens) for row in plan.rows) >= _MANY_TOKENS
+        with _at_least(self._prompt_threads if is_long else 1):
+            return self._run(plan)
+
+    def _run(self, plan: StepPlan) -> StepOutput:
         rows = _longest_first(plan)
         device = self._store.device
         tokens_T = torch.tensor([token for row in rows for token in row.tokens], device=device)
         positions = [row.start + offset for row in rows for offset in range(len(row.tokens))]
-        attend = PagedAttention(self._store, attention_plan(rows, plan.num_decode, self._store))
+        attend = self._attend(rows, plan.num_decode)
         hidden_TD = self._model(tokens_T, torch.tensor(positions, device=device), attend)
         last, stop = list[int](), 0
         for row in rows:
@@ -53,6 +77,25 @@ class Runner:
             hidden_TD = hidden_TD.index_select(0, torch.tensor(last, dtype=torch.int64, device=device))
         sampled = tuple(row.sequence for row in rows if row.is_sampled)
         return StepOutput(sequences=sampled, logits_RV=self._model.logits(hidden_TD))
+
+    def _attend(self, rows: list[Row], num_decode: int) -> Attend:
+        plan, windows = attention_plan(rows, num_decode, self._store), self._model.config.windows
+        if not windows:
+            return PagedAttention(self._store, plan)
+        return WindowedAttention(self._store, plan, rows, num_decode, windows)
+
+
+@contextmanager
+def _at_least(num_threads: int) -> Generator[None]:
+    before = torch.get_num_threads()
+    if num_threads <= before:
+        yield
+        return
+    torch.set_num_threads(num_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _longest_first(plan: StepPlan) -> list[Row]:

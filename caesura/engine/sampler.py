@@ -53,33 +53,34 @@ class Drawn(NamedTuple):
 class MaskTable:
     """Which ids may not be drawn.
 
-    is_banned_PV: one row of booleans for each phase in which tokens are sampled.
+    penalties_PV: -inf where an id is banned, else 0, in float32; one row for each phase in which tokens
+        are sampled.
     """
 
-    is_banned_PV: Tensor
+    penalties_PV: Tensor
 
     @classmethod
     def build(
         cls, tokens: PhaseTokens, *, num_words: int, vocab_size: int, device: torch.device
     ) -> MaskTable:
         """num_words: the tokenizer's ids; scores beyond them (a padded vocabulary) mean nothing."""
-        table = torch.zeros(len(_MASKED_PHASES), vocab_size, dtype=torch.bool, device=device)
+        table = torch.zeros(len(_MASKED_PHASES), vocab_size, device=device)
         for row, phase in enumerate(_MASKED_PHASES):
             mask = masks(tokens)[phase]
             if mask.allowed is not None:
-                table[row] = True
-                table[row, list(mask.allowed)] = False
-            table[row, list(mask.banned)] = True
-        table[:, num_words:] = True
-        return cls(is_banned_PV=table)
+                table[row] = -torch.inf
+                table[row, list(mask.allowed)] = 0.0
+            table[row, list(mask.banned)] = -torch.inf
+        table[:, num_words:] = -torch.inf
+        return cls(penalties_PV=table)
 
-    def apply(self, scores_RV: Tensor, phases: Sequence[Phase]) -> Tensor:
-        """The scores with -inf where a row's phase forbids."""
+    def apply(self, logits_RV: Tensor, phases: Sequence[Phase]) -> Tensor:
+        """The logits in float32, with -inf where a row's phase forbids."""
         indices = [_MASKED_PHASES.index(phase) for phase in phases]
         if len(set(indices)) == 1:
-            return scores_RV.masked_fill(self.is_banned_PV[indices[0]], -torch.inf)
-        index_R = torch.tensor(indices, device=scores_RV.device)
-        return scores_RV.masked_fill(self.is_banned_PV.index_select(0, index_R), -torch.inf)
+            return logits_RV + self.penalties_PV[indices[0]]
+        index_R = torch.tensor(indices, device=logits_RV.device)
+        return logits_RV + self.penalties_PV.index_select(0, index_R)
 
 
 def draw(
@@ -88,11 +89,11 @@ def draw(
     """One id for each row; none for a step that only reads."""
     if not draws:
         return Drawn([], None)
-    scores_RV = logits_RV.float()
-    masked_RV = table.apply(scores_RV, [each.phase for each in draws])
+    masked_RV = table.apply(logits_RV, [each.phase for each in draws])
     ids_R = _draw(masked_RV, draws)
     log_probs = None
     if wants_log_probs:
+        scores_RV = logits_RV.float()
         chosen_R = scores_RV.gather(1, ids_R[:, None])[:, 0]
         log_probs = (chosen_R - scores_RV.logsumexp(dim=-1)).tolist()
     return Drawn(ids_R.tolist(), log_probs)

@@ -6,10 +6,12 @@ sampler and runner read and the engine writes. No tensors, no clocks. Read next:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from caesura.engine.phases import PhaseState
+from caesura.engine.prefix_tree import Node
 from caesura.messages.request import Sampling
 from caesura.messages.response import Usage
 from caesura.tokens.phase_tokens import Opening
@@ -18,18 +20,36 @@ Status = Literal["waiting", "running", "finished"]
 FinishReason = Literal["end", "max_tokens", "stop_sequence", "window", "cancelled", "failed"]
 
 
+_LONG_TTL_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """A wish to keep a prompt's beginning.
+
+    position: how many of its first tokens.
+    ttl_s: for so long after their last use.
+    """
+
+    position: int
+    ttl_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceRequest:
     """What is asked of the engine.
 
     prompt: the ids to continue from, at least one.
     opening: how the prompt leaves the reply open (see `ChatFormat.render`).
-    max_tokens: the most output tokens, at least 1: thinking, markers, forced text and end included.
+    max_tokens: the most output tokens: thinking, markers, forced text and end included. 0: the prompt is
+        computed and kept for whoever asks next, and nothing is written.
     sampling: how tokens are drawn.
     budget_tokens: the most thinking tokens before the closing text; None: as many as `max_tokens` allows.
     stop_sequences: texts that end the answer.
     wants_log_probs: whether to record each sampled token's log-probability under the bare model (no
         masks, temperature 1).
+    tenant: whose prefixes it shares; nobody else's are ever read.
+    retentions: which parts of the prompt are to be kept, and how long.
     """
 
     prompt: tuple[int, ...]
@@ -39,14 +59,22 @@ class SequenceRequest:
     budget_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
     wants_log_probs: bool = False
+    tenant: str = ""
+    retentions: tuple[Retention, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.prompt:
             raise ValueError("the prompt is empty; it needs at least one token")
-        if self.max_tokens < 1:
-            raise ValueError(f"max_tokens {self.max_tokens} is below 1")
+        if self.max_tokens < 0:
+            raise ValueError(f"max_tokens {self.max_tokens} is below 0")
         if self.budget_tokens is not None and self.budget_tokens < 1:
             raise ValueError(f"budget_tokens {self.budget_tokens} is below 1; to answer at once, open so")
+        for retention in self.retentions:
+            if not (0 < retention.position <= len(self.prompt) and retention.ttl_s > 0):
+                raise ValueError(
+                    f"{retention}: position must be from 1 to the prompt's {len(self.prompt)} tokens, "
+                    "ttl_s above 0"
+                )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -58,12 +86,20 @@ class Sequence:
     seed: where its random numbers come from.
     ids: prompt and output so far.
     phase: where the reply stands.
+    page_size: tokens a page.
+    root: the root key of its tenant. keys: of its full pages, as far as they are known; at least those of
+        the prompt.
     num_computed: how many of `ids` have their keys and values in pages; always less than len(ids) until
         it is finished.
-    pages: the pages that hold them, in order.
+    num_once: the most that num_computed has been: what lies below was computed before.
+    num_cached: prompt tokens that were at hand when it was first admitted; whole pages.
+    num_loadable: pages that follow the computed ones and are to be read from a lower tier.
+    pages: the pages that hold them, in order. num_kept: how many of them, from the first on, are in the
+        tree. node: the last of these.
     is_forced: for each output token, whether it was forced and not sampled.
     log_probs: for each output token, its log-probability if asked for; 0 where forced.
     status, finish_reason: how far it is, and why it ended.
+    arrived_s: when it came into the queue.
     """
 
     id: int
@@ -71,23 +107,53 @@ class Sequence:
     seed: int
     ids: list[int]
     phase: PhaseState
+    page_size: int
+    root: bytes = b""
+    keys: list[bytes] = field(default_factory=list[bytes])
     num_computed: int = 0
+    num_once: int = 0
+    num_cached: int = 0
+    num_loadable: int = 0
     pages: list[int] = field(default_factory=list[int])
+    num_kept: int = 0
+    node: Node | None = None
     is_forced: list[bool] = field(default_factory=list[bool])
     log_probs: list[float] = field(default_factory=list[float])
     status: Status = "waiting"
     finish_reason: FinishReason | None = None
+    arrived_s: float = 0.0
+
+    @property
+    def num_prompt(self) -> int:
+        """The prompt's length."""
+        return len(self.request.prompt)
+
+    @property
+    def num_pending(self) -> int:
+        """How many ids are still to be computed."""
+        return len(self.ids) - self.num_computed
 
     @property
     def output(self) -> list[int]:
         """The ids after the prompt."""
-        return self.ids[len(self.request.prompt) :]
+        return self.ids[self.num_prompt :]
 
     @property
     def usage(self) -> Usage:
-        """Tokens read and written so far. No prefix is kept yet, so every prompt token is computed anew."""
+        """Tokens read and written so far. What counts as stored is the full pages up to the last retention
+        that were not at hand.
+        """
+        created = self._num_created(self.request.retentions)
+        lasting = [each for each in self.request.retentions if each.ttl_s >= _LONG_TTL_S]
         return Usage(
-            input_tokens=len(self.request.prompt),
+            input_tokens=self.num_prompt - self.num_cached - created,
             output_tokens=self.phase.num_output,
             thinking_tokens=self.phase.num_thinking,
+            cache_read_input_tokens=self.num_cached,
+            cache_creation_input_tokens=created,
+            cache_creation_1h_input_tokens=self._num_created(lasting),
         )
+
+    def _num_created(self, retentions: Iterable[Retention]) -> int:
+        last = max((each.position for each in retentions), default=0)
+        return max(0, last // self.page_size * self.page_size - self.num_cached)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from caesura.engine.core import Finished
 from caesura.messages.errors import ApiError
 from caesura.messages.events import Event
+from caesura.messages.response import Usage
 
 News = Event | Finished | ApiError
 
@@ -32,10 +33,12 @@ class Stream:
     """The news of one sequence: block events, then one `Finished`; an ApiError is raised.
 
     It is to be read on the event loop that submitted it. Closing it cancels the sequence.
+    usage: of the prompt, as far as it was known when the sequence was submitted.
     """
 
-    def __init__(self, cancel: Callable[[], None]) -> None:
+    def __init__(self, cancel: Callable[[], None], usage: Usage) -> None:
         self._cancel = cancel
+        self.usage = usage
         self._news: deque[News] = deque()
         self._arrival = asyncio.Event()
         self._is_over = False

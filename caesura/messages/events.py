@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from caesura.messages.content import Block
-from caesura.messages.response import InputTransformation, StopReason, Usage
+from caesura.messages.response import CacheMiss, InputTransformation, StopReason, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +24,16 @@ class MessageStart:
 
     id: msg_...
     model: the name to echo.
-    usage: input counts are final here, output counts are not.
+    usage: as far as it is known: the input's sum is final, its parts may still change.
     input_transformations: what of the request was not shown to the model.
+    cache_miss: where the prompt parts from an earlier one; None if it does not, or nobody asked.
     """
 
     id: str
     model: str
     usage: Usage
     input_transformations: tuple[InputTransformation, ...] = ()
+    cache_miss: CacheMiss | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ class MessageFold:
             stop_sequence=self._outcome.stop_sequence,
             usage=self._outcome.usage,
             input_transformations=self._start.input_transformations,
+            cache_miss=self._start.cache_miss,
         )
 
 

@@ -19,11 +19,11 @@ import httpx
 
 from caesura.messages.errors import ApiError
 from caesura.messages.event_source import event_data
-from caesura.messages.events import Event, MessageStop
+from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.request import MessagesRequest
 from caesura.messages.request_body import count_body, request_body
 from caesura.messages.response import ModelInfo
-from caesura.messages.wire_reading import parse_error, parse_event, parse_model
+from caesura.messages.wire_reading import parse_error, parse_event, parse_message, parse_model
 
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 _HEADERS = {
@@ -108,6 +108,10 @@ class RemoteClient:
             raise ApiError(message) from error
 
     async def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
+        if not request.max_tokens:
+            for event in await self._warm(request):
+                yield event
+            return
         body = request_body(replace(request, stream=True))
         url = f"{self.base_url}/v1/messages"
         with self._clear_failures():
@@ -122,6 +126,23 @@ class RemoteClient:
                     if isinstance(event, MessageStop):
                         return
                 raise ApiError(f"{self.base_url} broke the reply off before its end")
+
+    async def _warm(self, request: MessagesRequest) -> Sequence[Event]:
+        """Fill the cache. Servers refuse to stream what has no content, so events are made of the whole."""
+        reply = await self._json("POST", "/v1/messages", json=request_body(replace(request, stream=False)))
+        with self._clear_failures():
+            message = parse_message(reply)
+        start = MessageStart(
+            id=message.id,
+            model=message.model,
+            usage=message.usage,
+            input_transformations=message.input_transformations,
+            cache_miss=message.cache_miss,
+        )
+        delta = MessageDelta(
+            stop_reason=message.stop_reason, stop_sequence=message.stop_sequence, usage=message.usage
+        )
+        return (start, delta, MessageStop())
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         with self._clear_failures():

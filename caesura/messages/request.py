@@ -46,17 +46,31 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostics:
+    """A wish to be told where the prompt parts from an earlier one.
+
+    previous_message_id: the reply to the earlier request; None where there is none yet.
+    """
+
+    previous_message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesRequest:
     """Everything a Client needs to answer.
 
     model: the name that the caller gave.
     conversation: what the model reads; a final assistant turn is continued (prefill).
-    max_tokens: the most output tokens, thinking included.
+    max_tokens: the most output tokens, thinking included. 0: the prompt is computed and kept for the next
+        request that begins with it, and nothing is written.
     sampling, thinking: see there.
     effort: `output_config.effort`; steers adaptive thinking.
     stop_sequences: texts that end the answer; never matched inside thinking.
     stream: whether the caller wants events.
     user_id: `metadata.user_id`, opaque.
+    diagnostics: None where the caller did not ask for them.
+    tenant: who asks, opaque; "" for everyone. What one tenant's prompts leave behind is never used for
+        another's. It is no part of the body: the server knows it from the key.
     """
 
     model: str
@@ -68,3 +82,5 @@ class MessagesRequest:
     stop_sequences: tuple[str, ...] = ()
     stream: bool = False
     user_id: str | None = None
+    diagnostics: Diagnostics | None = None
+    tenant: str = ""

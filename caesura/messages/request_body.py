@@ -44,6 +44,8 @@ def _optional_json(request: MessagesRequest) -> dict[str, Any]:
         body["stop_sequences"] = list(request.stop_sequences)
     if request.user_id is not None:
         body["metadata"] = {"user_id": request.user_id}
+    if request.diagnostics is not None:
+        body["diagnostics"] = {"previous_message_id": request.diagnostics.previous_message_id}
     return body
 
 

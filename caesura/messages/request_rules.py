@@ -13,6 +13,7 @@ from typing import Any, cast
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.wire_in import (
     MAX_BLOCKS,
+    WireBlock,
     WireCacheControl,
     WireCountRequest,
     WireDisabled,
@@ -70,6 +71,28 @@ def check_supported(body: WireCountRequest) -> None:
             raise InvalidRequestError(f"{path}: this field is not supported by this server; leave it out")
 
 
+def check_warming(body: WireCountRequest) -> None:
+    """`max_tokens` 0 computes the prompt for the next request and writes nothing, so nothing can be asked of
+    what is written.
+    """
+    if not isinstance(body, WireRequest) or body.max_tokens:
+        return
+    choice = body.tool_choice.type if body.tool_choice is not None else "auto"
+    asked = {
+        "stream: true": bool(body.stream),
+        "thinking.type: enabled": isinstance(body.thinking, WireEnabled),
+        "output_config.format": body.output_config is not None and body.output_config.format is not None,
+        "output_format": body.output_format is not None,
+        f"tool_choice.type: {choice}": choice in ("any", "tool"),
+    }
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise InvalidRequestError(
+                f"max_tokens: 0 fills the prompt cache and writes nothing, so it cannot be combined with"
+                f" `{name}`; leave that out, or ask for at least 1"
+            )
+
+
 def check_sampling_with_thinking(body: WireCountRequest) -> None:
     """A thinking budget fixes how tokens are drawn."""
     if body.temperature is not None and body.temperature != 1:
@@ -124,8 +147,11 @@ def check_stop_sequences(stop_sequences: list[str]) -> None:
             )
 
 
-def check_text(path: str, text: str) -> None:
-    """Text blocks hold text."""
+def check_text(path: str, block: WireText) -> None:
+    """Text blocks hold text. path: of the text."""
+    text = block.text
+    if not text and block.cache_control is not None:
+        raise InvalidRequestError(f"{path}: cache_control cannot be set for empty text blocks")
     if not text:
         raise InvalidRequestError(f"{path}: text content blocks must be non-empty")
     if text.isspace():
@@ -140,7 +166,7 @@ def check_content(index: int, message: WireMessage, *, has_citations: bool) -> N
     for position, block in enumerate(message.content):
         path = f"messages.{index}.content.{position}"
         if isinstance(block, WireText):
-            check_text(f"{path}.text", block.text)
+            check_text(f"{path}.text", block)
             if block.citations and message.role != "assistant" and not has_citations:
                 raise InvalidRequestError(f"{path}.text.citations: {_NOT_PERMITTED}")
         elif message.role != "assistant":
@@ -221,8 +247,12 @@ def _breakpoints(body: WireCountRequest) -> Iterator[tuple[str, WireCacheControl
         yield "cache_control", body.cache_control
 
 
-def check_cache_control(body: WireCountRequest) -> None:
-    """At most four breakpoints, the long-lived ones first."""
+def check_cache_control(body: WireCountRequest, messages: list[WireMessage]) -> None:
+    """At most four breakpoints, the automatic one counted, and the long-lived ones first.
+
+    messages: those that count.
+    """
+    _check_automatic(body, messages[-1].content[-1])
     breakpoints = list(_breakpoints(body))
     if len(breakpoints) > MAX_CACHE_BREAKPOINTS:
         raise InvalidRequestError(
@@ -238,3 +268,16 @@ def check_cache_control(body: WireCountRequest) -> None:
                 " `tools`, `system`, `messages`."
             )
         has_short = has_short or control.ttl != "1h"
+
+
+def _check_automatic(body: WireCountRequest, last: WireBlock) -> None:
+    """The automatic breakpoint stands after the last block: one that stands there must agree with it."""
+    marked = last.cache_control if isinstance(last, WireText) else None
+    if body.cache_control is None or marked is None:
+        return
+    automatic, own = body.cache_control.ttl or "5m", marked.ttl or "5m"
+    if automatic != own:
+        raise InvalidRequestError(
+            f"cache_control.ttl: the last block has a cache_control of its own with ttl='{own}', the"
+            f" automatic one asks for ttl='{automatic}'; leave one of them out, or give both the same"
+        )

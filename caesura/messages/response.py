@@ -30,6 +30,7 @@ class Usage:
     thinking_tokens: those of output_tokens that were thought, closing text included, markers not.
     cache_read_input_tokens: prompt tokens whose keys and values were at hand.
     cache_creation_input_tokens: prompt tokens stored for later at the caller's wish.
+    cache_creation_1h_input_tokens: those of cache_creation_input_tokens that are stored for an hour.
     """
 
     input_tokens: int
@@ -37,11 +38,35 @@ class Usage:
     thinking_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
+    cache_creation_1h_input_tokens: int = 0
 
     @property
     def prompt_tokens(self) -> int:
         """The rendered prompt's length."""
         return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+MissReason = Literal[
+    "model_changed",
+    "system_changed",
+    "tools_changed",
+    "messages_changed",
+    "previous_message_not_found",
+    "unavailable",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheMiss:
+    """Where a prompt parts from the one that it was compared with.
+
+    reason: the first part that differs, or why the two could not be compared.
+    num_missed_tokens: about how many tokens of the earlier prompt come after that place; None where they
+        could not be compared.
+    """
+
+    reason: MissReason
+    num_missed_tokens: int | None = None
 
 
 DropReason = Literal["model_binding_mismatch", "prefix_binding_mismatch", "organization_binding_mismatch"]
@@ -73,6 +98,7 @@ class Message:
     stop_sequence: the stop sequence that matched, if one did.
     usage: what it took.
     input_transformations: what of the request was not shown to the model.
+    cache_miss: where the prompt parts from an earlier one; None if it does not, or nobody asked.
     """
 
     id: str
@@ -82,6 +108,7 @@ class Message:
     stop_sequence: str | None
     usage: Usage
     input_transformations: tuple[InputTransformation, ...] = ()
+    cache_miss: CacheMiss | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,7 @@ class ScriptedClient:
         yield MessageStart(id=identity, model=request.model, usage=Usage(input_tokens=prompt))
         if reply.pause is not None:
             await reply.pause.wait()
-        for event in _events_of(plan):
+        for event in _events_of(plan) if request.max_tokens else ():
             if reply.delay_s and isinstance(event, TextDelta | ThinkingDelta):
                 await asyncio.sleep(reply.delay_s)
             yield event

@@ -34,12 +34,13 @@ from caesura.messages.content import (
     merge_turns,
 )
 from caesura.messages.errors import InvalidRequestError
-from caesura.messages.request import Display, MessagesRequest, Sampling, Thinking
+from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
 from caesura.messages.wire_in import (
     WireAdaptive,
     WireBlock,
     WireCacheControl,
     WireCountRequest,
+    WireDiagnostics,
     WireDisplay,
     WireEnabled,
     WireMessage,
@@ -114,9 +115,6 @@ def parse_request(body: object, dialect: Dialect | None = None) -> MessagesReque
     """The request that a body of `POST /v1/messages` makes."""
     dialect = dialect or Dialect()
     fields = _checked_object(body, dialect)
-    if fields.get("max_tokens") == 0 and fields["max_tokens"] is not False:
-        reason = "0 (cache pre-warming) is not supported by this server; ask for at least 1"
-        raise InvalidRequestError(f"max_tokens: {reason}")
     wire = read_shape(WireRequest, fields, is_strict=dialect.is_strict)
     return _request(wire, dialect, max_tokens=wire.max_tokens, stream=bool(wire.stream))
 
@@ -153,16 +151,18 @@ def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, strea
         stop_sequences=tuple(wire.stop_sequences or ()),
         stream=stream,
         user_id=wire.metadata.user_id if wire.metadata else None,
+        diagnostics=_diagnostics(wire.diagnostics),
     )
 
 
 def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMessage]:
     """The messages that count, after every rule has been applied."""
+    rules.check_warming(wire)
     rules.check_thinking(wire)
     rules.check_supported(wire)
     rules.check_stop_sequences(wire.stop_sequences or [])
     for position, block in enumerate(wire.system or []):
-        rules.check_text(f"system.{position}.text", block.text)
+        rules.check_text(f"system.{position}.text", block)
     messages = wire.messages
     rules.check_empty_content(messages)
     if messages and not messages[-1].content:
@@ -173,7 +173,7 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMess
         rules.check_content(index, message, has_citations=dialect.version == "2023-06-01")
     rules.check_order(messages)
     rules.check_prefill(messages, wire.thinking)
-    rules.check_cache_control(wire)
+    rules.check_cache_control(wire, messages)
     return messages
 
 
@@ -238,6 +238,10 @@ def _sampling(wire: WireCountRequest) -> Sampling:
         top_k=wire.top_k or None,
         seed=wire.seed,
     )
+
+
+def _diagnostics(wire: WireDiagnostics | None) -> Diagnostics | None:
+    return None if wire is None else Diagnostics(previous_message_id=wire.previous_message_id)
 
 
 def _thinking(wire: WireThinkingConfig | None) -> Thinking:

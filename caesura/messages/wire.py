@@ -22,7 +22,7 @@ from caesura.messages.events import (
     TextDelta,
     ThinkingDelta,
 )
-from caesura.messages.response import InputTransformation, Message, ModelInfo, Usage
+from caesura.messages.response import CacheMiss, InputTransformation, Message, ModelInfo, Usage
 
 Json = dict[str, Any]
 
@@ -33,12 +33,15 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 def usage_json(usage: Usage, *, is_final: bool = True) -> Json:
     """Token counts; the split of the output is known, and said, only at the end."""
-    created = usage.cache_creation_input_tokens
+    created, lasting = usage.cache_creation_input_tokens, usage.cache_creation_1h_input_tokens
     body: Json = {
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": created,
         "cache_read_input_tokens": usage.cache_read_input_tokens,
-        "cache_creation": {"ephemeral_5m_input_tokens": created, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": created - lasting,
+            "ephemeral_1h_input_tokens": lasting,
+        },
         "output_tokens": usage.output_tokens,
         "service_tier": "standard",
         "speed": "standard",
@@ -67,6 +70,15 @@ def _transformations_json(transformations: Sequence[InputTransformation]) -> Jso
     return {"input_transformations": entries} if entries else {}
 
 
+def _diagnostics_json(miss: CacheMiss | None) -> Json | None:
+    if miss is None:
+        return None
+    reason: Json = {"type": miss.reason}
+    if miss.num_missed_tokens is not None:
+        reason["cache_missed_input_tokens"] = miss.num_missed_tokens
+    return {"cache_miss_reason": reason}
+
+
 def message_json(message: Message) -> Json:
     """A whole reply."""
     return {
@@ -80,6 +92,7 @@ def message_json(message: Message) -> Json:
         "stop_details": None,
         "container": None,
         "usage": usage_json(message.usage),
+        "diagnostics": _diagnostics_json(message.cache_miss),
         **_transformations_json(message.input_transformations),
     }
 
@@ -98,6 +111,7 @@ def _message_start_json(event: MessageStart) -> Json:
             "stop_details": None,
             "container": None,
             "usage": usage_json(event.usage, is_final=False),
+            "diagnostics": _diagnostics_json(event.cache_miss),
             **_transformations_json(event.input_transformations),
         },
     }

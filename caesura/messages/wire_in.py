@@ -134,6 +134,10 @@ class WireMetadata(_Shape):
     user_id: str | None = None
 
 
+class WireDiagnostics(_Shape):
+    previous_message_id: str | None = None
+
+
 class WireToolChoice(_Shape):
     type: Literal["auto", "any", "tool", "none"]
     name: Any = None
@@ -156,6 +160,7 @@ class WireCountRequest(_Shape):
     metadata: WireMetadata | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
     cache_control: WireCacheControl | None = None
+    diagnostics: WireDiagnostics | None = None
     tools: list[Any] | None = None
     tool_choice: WireToolChoice | None = None
     output_format: Any = None
@@ -165,7 +170,6 @@ class WireCountRequest(_Shape):
     thread: Any = None
     inference_geo: Ignored = None
     speed: Ignored = None
-    diagnostics: Ignored = None
     context_management: Ignored = None
     fallbacks: Ignored = None
     fallback_credit_token: Ignored = None
@@ -175,7 +179,7 @@ class WireCountRequest(_Shape):
 class WireRequest(WireCountRequest):
     """The body of `POST /v1/messages`."""
 
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_INT32)]
+    max_tokens: Annotated[int, Field(ge=0, le=MAX_INT32)]
     stream: bool | None = None
 
 

@@ -33,9 +33,11 @@ from caesura.messages.events import (
     ThinkingDelta,
 )
 from caesura.messages.response import (
+    CacheMiss,
     DropReason,
     InputTransformation,
     Message,
+    MissReason,
     ModelInfo,
     StopReason,
     Usage,
@@ -54,12 +56,14 @@ _ERROR_CLASSES = {
 def parse_usage(body: Mapping[str, Any]) -> Usage:
     """Token counts; what a server leaves out is 0."""
     details = body.get("output_tokens_details") or {}
+    created = body.get("cache_creation") or {}
     return Usage(
         input_tokens=body.get("input_tokens") or 0,
         output_tokens=body.get("output_tokens") or 0,
         thinking_tokens=details.get("thinking_tokens") or 0,
         cache_read_input_tokens=body.get("cache_read_input_tokens") or 0,
         cache_creation_input_tokens=body.get("cache_creation_input_tokens") or 0,
+        cache_creation_1h_input_tokens=created.get("ephemeral_1h_input_tokens") or 0,
     )
 
 
@@ -85,6 +89,17 @@ def _parse_transformations(body: Mapping[str, Any]) -> tuple[InputTransformation
     )
 
 
+def _parse_cache_miss(body: Mapping[str, Any]) -> CacheMiss | None:
+    """A comparison that a server has not finished yet says as little as one that found nothing."""
+    reason = (body.get("diagnostics") or {}).get("cache_miss_reason")
+    if reason is None:
+        return None
+    return CacheMiss(
+        reason=cast("MissReason", reason["type"]),
+        num_missed_tokens=reason.get("cache_missed_input_tokens"),
+    )
+
+
 def parse_message(body: Mapping[str, Any]) -> Message:
     """A whole reply."""
     return Message(
@@ -95,6 +110,7 @@ def parse_message(body: Mapping[str, Any]) -> Message:
         stop_sequence=body.get("stop_sequence"),
         usage=parse_usage(body["usage"]),
         input_transformations=_parse_transformations(body),
+        cache_miss=_parse_cache_miss(body),
     )
 
 
@@ -117,6 +133,7 @@ def _parse_message_start(message: Mapping[str, Any]) -> MessageStart:
         model=message["model"],
         usage=parse_usage(message["usage"]),
         input_transformations=_parse_transformations(message),
+        cache_miss=_parse_cache_miss(message),
     )
 
 

@@ -104,7 +104,7 @@ class _MessagesApi:
 
     async def create_message(self, exchange: Exchange) -> None:
         asked = await self._asked(exchange, parse_request)
-        request = await self._addressed(asked)
+        request = await self._addressed(exchange, asked)
         if asked.stream:
             await exchange.until_disconnect(self._stream(exchange, request, asked.model))
         else:
@@ -130,7 +130,7 @@ class _MessagesApi:
 
     async def count_tokens(self, exchange: Exchange) -> None:
         asked = await self._asked(exchange, parse_count_request)
-        request = await self._addressed(asked)
+        request = await self._addressed(exchange, asked)
         num_tokens = await exchange.until_disconnect(self._client.count_tokens(request))
         await exchange.send_json({"input_tokens": num_tokens})
 
@@ -164,11 +164,11 @@ class _MessagesApi:
             allows_sampling=self._config.allows_sampling,
         )
 
-    async def _addressed(self, asked: MessagesRequest) -> MessagesRequest:
-        """The request under the name by which the Client knows the model."""
+    async def _addressed(self, exchange: Exchange, asked: MessagesRequest) -> MessagesRequest:
+        """The request under the name by which the Client knows the model, and with who asks."""
         info = find_model(await self._client.models(), asked.model)
         check_request(asked, info)
-        return replace(asked, model=info.id)
+        return replace(asked, model=info.id, tenant=exchange.tenant)
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:

@@ -5,7 +5,7 @@ the password of HTTP Basic. Without keys, only this machine: the peer must be on
 web page can make a browser here call loopback (DNS rebinding, cross-site requests), the Host and Origin
 headers must name this server and nothing else.
 
-Enters: a request's method, path, headers and peer. Leaves: nothing, or an `ApiError`. Read next:
+Enters: a request's method, path, headers and peer. Leaves: who it is, or an `ApiError`. Read next:
 `front_door.py`, which applies it.
 """
 
@@ -76,14 +76,19 @@ class Access:
         self._allowed_hosts = {host.lower() for host in config.allowed_hosts}
         self._allowed_origins = {origin.lower() for origin in config.allowed_origins}
 
-    def check(self, *, method: str, path: str, headers: Headers, peer: str | None) -> None:
-        """Raises PermissionDeniedError or AuthenticationError for a request that may not pass."""
+    def check(self, *, method: str, path: str, headers: Headers, peer: str | None) -> str:
+        """The tenant who asks: one for each key, "" where none was asked for.
+
+        Raises PermissionDeniedError or AuthenticationError for a request that may not pass.
+        """
         if not self._key_digests:
             self._check_local(headers, peer)
-        elif (method, path) not in _PROBES:
-            if not path.startswith(API_PREFIX):
-                self._check_origin(headers)
-            self._check_key(path, headers)
+            return ""
+        if (method, path) in _PROBES:
+            return ""
+        if not path.startswith(API_PREFIX):
+            self._check_origin(headers)
+        return self._check_key(path, headers)
 
     def _check_local(self, headers: Headers, peer: str | None) -> None:
         if peer is not None and not is_loopback(peer):
@@ -110,12 +115,15 @@ class Access:
                     " from a browser."
                 )
 
-    def _check_key(self, path: str, headers: Headers) -> None:
+    def _check_key(self, path: str, headers: Headers) -> str:
+        """The name of the key's tenant: a hash, from which the key cannot be told."""
         offered = list(_credentials(path, headers))
         if not offered:
             raise AuthenticationError("x-api-key header is required (or Authorization: Bearer)")
-        if not any(self._is_known(key) for _, key in offered):
+        known = next((key for _, key in offered if self._is_known(key)), None)
+        if known is None:
             raise AuthenticationError(f"invalid {offered[0][0]}")
+        return _digest(f"tenant {known}").hex()
 
     def _is_known(self, key: str) -> bool:
         # Every key is compared, in constant time each, so that the time taken says nothing.

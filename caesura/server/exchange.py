@@ -21,6 +21,7 @@ from caesura.messages.wire import error_json
 from caesura.server.config import MIB
 
 REQUEST_ID = "caesura.request_id"
+TENANT = "caesura.tenant"
 _MAX_DISCARDED_BYTES = 256 * MIB
 
 Result = TypeVar("Result")
@@ -56,6 +57,7 @@ class Exchange:
         self.headers = Headers(scope=scope)
         self.path_params: dict[str, str] = scope.get("path_params", {})
         self.request_id: str = scope[REQUEST_ID]
+        self.tenant: str = scope[TENANT]
         self._query: bytes = scope["query_string"]
         self._receive = receive
         self._send = send

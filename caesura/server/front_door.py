@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from caesura.messages.errors import ApiError, AuthenticationError, OverloadedError, RequestTimeoutError
 from caesura.server.authentication import API_PREFIX, Access
-from caesura.server.exchange import REQUEST_ID, error_body, new_request_id, send_bytes
+from caesura.server.exchange import REQUEST_ID, TENANT, error_body, new_request_id, send_bytes
 from caesura.server.sse import INTERNAL_ERROR
 
 logger = logging.getLogger(__name__)
@@ -107,9 +107,11 @@ class FrontDoor:
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope, *, method: str) -> None:
+        """Note who asks, or raise."""
         client = scope.get("client")
         peer = client[0] if client else None
-        self._access.check(method=method, path=scope["path"], headers=Headers(scope=scope), peer=peer)
+        headers = Headers(scope=scope)
+        scope[TENANT] = self._access.check(method=method, path=scope["path"], headers=headers, peer=peer)
 
 
 async def _refuse(send: Send, error: ApiError, scope: Scope) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,15 +61,62 @@ def test_a_corrupt_model_folder_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert "model `mine` cannot be loaded" in flat(result.output)
 
 
-@pytest.mark.parametrize("words", [["nano"], ["=folder"], ["nano="], ["a=x", "a=y"]])
+@pytest.mark.parametrize(
+    "words", [["nano"], ["=folder"], ["nano="], ["a=x", "a=y"], ["/no/where"], ["a/b", "c/b"]]
+)
 def test_a_wrong_model_word_is_refused(words: list[str]) -> None:
     with pytest.raises(CaesuraError, match="--model"):
         parse_models(words)
 
 
 def test_models_keep_their_order_and_the_bundled_one_is_the_default() -> None:
-    assert list(parse_models(["b=/x", "a=/y=z"]).items()) == [("b", Path("/x")), ("a", Path("/y=z"))]
+    assert list(parse_models(["b=/x", "a=/y=z"]).items()) == [("b", "/x"), ("a", "/y=z")]
     assert list(parse_models([])) == ["nano"]
+
+
+def test_a_model_without_a_name_is_called_as_its_folder_or_its_id(tmp_path: Path) -> None:
+    folder = tmp_path / "odd=name"
+    folder.mkdir()
+    assert parse_models([str(folder)]) == {"odd=name": str(folder)}
+    assert parse_models(["lab/tiny-1B"]) == {"tiny-1B": "lab/tiny-1B"}
+    assert parse_models(["mine=lab/tiny-1B"]) == {"mine": "lab/tiny-1B"}
+
+
+@pytest.mark.parametrize(
+    ("switches", "words"),
+    [
+        (["--kv-memory", "4"], "--kv-memory takes a size such as 500MB or 4GB, not `4`"),
+        (["--kv-memory", "0GB"], "--kv-memory takes a size"),
+        (["--kv-memory", "100000000GB"], "nano`: does not fit: needs"),
+        (["--rope-scaling", "yarn"], "`yarn` is not TYPE:FACTOR, such as yarn:4"),
+        (["--quantize", "int8", "--dtype", "float32"], "int8 weights want bfloat16 activations"),
+    ],
+)
+def test_a_switch_that_cannot_be_honoured_is_refused(
+    switches: list[str], words: str, long_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAESURA_STATE", str(tmp_path / "state"))
+    if "100000000GB" in switches:
+        # More than all its sequences could fill is not asked for; let them fill a lot.
+        folder = tmp_path / "nano"
+        shutil.copytree(long_folder, folder)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 10**12}))
+        switches = [*switches, "--model", str(folder)]
+    result = serve("--port", "0", *switches)
+    assert result.exit_code == 1
+    assert words in flat(result.output)
+
+
+def test_a_packed_and_stretched_model_answers(tiny_folder: Path, tmp_path: Path) -> None:
+    switches = ["--quantize", "int4", "--rope-scaling", "yarn:4", "--kv-memory", "100MB", "--no-page"]
+    with (
+        running(tiny_folder, tmp_path, *switches) as url,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as http,
+    ):
+        assert http.get("/v1/models").json()["data"][0]["max_input_tokens"] == 2048
+        ask = {"model": "tiny", "max_tokens": 24, "messages": [{"role": "user", "content": "the sum"}]}
+        assert http.post("/v1/messages", json=ask).json()["usage"]["output_tokens"] > 0
 
 
 def test_keys_are_separated_by_commas() -> None:

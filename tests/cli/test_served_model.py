@@ -90,7 +90,10 @@ async def test_an_agent_is_answered_as_it_asks(http: httpx.AsyncClient, version:
     assert response.status_code == 200, response.text
     start, *_, delta, stop = frames(response.text)
     assert start["message"]["model"] == "claude-opus-4-1[1m]"
-    assert start["message"]["usage"]["input_tokens"] == await counted(http, AGENT_BODY, headers)
+    count = await counted(http, AGENT_BODY, headers)
+    inputs = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    for frame in (start["message"], delta):
+        assert sum(frame["usage"][name] for name in inputs) == count
     assert delta["delta"]["stop_reason"] is not None
     assert delta["usage"]["speed"] == "standard"
     assert stop == {"type": "message_stop"}

@@ -8,8 +8,10 @@ import torch
 
 from caesura.engine import EngineConfig, LoadedModel, SequenceRequest, build_engine, load
 from caesura.messages.request import Sampling
-from caesura.model import save_model
+from caesura.model import PackedAttention, save_model
 from caesura.model.folder import FolderError
+from caesura.model.quantised import Quantisation
+from caesura.model.rope_scaling import RopeScaling
 from caesura.tokens import Tokenizer, TokenizerError
 
 
@@ -17,6 +19,7 @@ from caesura.tokens import Tokenizer, TokenizerError
 def folder(loaded: LoadedModel, tmp_path: Path) -> Path:
     folder = tmp_path / "tiny"
     save_model(loaded.model, folder, dtype=torch.float32)
+    assert isinstance(loaded.tokenizer, Tokenizer)
     loaded.tokenizer.save(folder, max_positions=512)
     return folder
 
@@ -84,3 +87,36 @@ def test_a_vocabulary_that_does_not_fit_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(FolderError, match=r"tokenizer\.json has \d+ tokens"):
         load(folder)
+
+
+@pytest.mark.parametrize("kind", ["int8", "int4"])
+def test_a_quantised_folder_generates_what_its_network_scores_best(folder: Path, kind: Quantisation) -> None:
+    packed = load(folder, quantise=kind)
+    assert packed.model.embed_tokens.weight.dtype == torch.bfloat16
+    request = SequenceRequest(prompt=(20, 21, 22), max_tokens=12, sampling=Sampling(temperature=0.0))
+    engine = build_engine(packed, EngineConfig(num_pages=8, num_threads=1))
+    output = engine.generate([request])[0].finished.output
+    engine.close()
+    ids = torch.tensor([[*request.prompt, *output]])
+    with torch.inference_mode():
+        hidden = packed.model(ids, torch.arange(ids.shape[1])[None], PackedAttention())
+        logits_TV = packed.model.logits(hidden)[0].float()[len(request.prompt) - 1 : -1]
+    chosen_T = logits_TV.gather(1, torch.tensor(output)[:, None])[:, 0]
+    # Some words cannot be drawn at all, so the best of what is left may score below the best of all.
+    words_TV = logits_TV[:, 16 : packed.tokenizer.vocab_size]
+    assert (chosen_T >= words_TV.amax(dim=1) - 0.1).all()
+
+
+def test_pages_of_other_weights_are_not_found(folder: Path) -> None:
+    identities = [load(folder, quantise=kind).identity for kind in (None, "int8", "int4")]
+    assert len(set(identities)) == 3
+
+
+def test_quantised_weights_want_bfloat16(folder: Path) -> None:
+    with pytest.raises(FolderError, match=r"int8 weights want bfloat16 activations, not torch\.float32"):
+        load(folder, dtype=torch.float32, quantise="int8")
+
+
+def test_a_stretched_window_is_on_offer(folder: Path) -> None:
+    loaded = load(folder, rope_scaling=RopeScaling.parse("yarn:4"))
+    assert (loaded.info.max_input_tokens, loaded.model.config.max_positions) == (2048, 2048)

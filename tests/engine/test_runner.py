@@ -95,3 +95,28 @@ def test_paged_bfloat16_stays_near_plain_float32(loaded: LoadedModel) -> None:
         expected = whole(loaded.model, ids)[-1]
         difference = (last[sequence] - expected).abs().max() / expected.abs().max()
         assert difference < 0.05
+
+
+def test_steps_of_many_tokens_take_their_threads_and_give_them_back(loaded: LoadedModel) -> None:
+    ids, before = tokens(150, seed=0), torch.get_num_threads()
+    seen: list[int] = []
+
+    class Noting(KVStore):
+        def token_rows(self, layer: int) -> torch.Tensor:
+            seen.append(torch.get_num_threads())
+            return super().token_rows(layer)
+
+    cpu = torch.device("cpu")
+    store = Noting(loaded.model.config, num_pages=20, page_size=PAGE, dtype=torch.float32, device=cpu)
+    runner = Runner(loaded.model, store, prompt_threads=before + 1)
+    steps = [
+        Row(0, 0, tuple(ids[:149]), tuple(range(20)), True),
+        Row(0, 149, (ids[149],), tuple(range(20)), True),
+    ]
+    outputs = [runner.run(StepPlan(rows=(row,), num_decode=number)) for number, row in enumerate(steps)]
+    num_layers = loaded.model.config.num_layers
+    assert seen == [before + 1] * num_layers + [before] * num_layers
+    assert torch.get_num_threads() == before
+    expected = whole(loaded.model, ids)
+    for output, position in zip(outputs, (148, 149), strict=True):
+        torch.testing.assert_close(output.logits_RV[0], expected[position], atol=1e-4, rtol=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from caesura.messages.errors import (
 from caesura.messages.events import TextDelta
 from caesura.messages.fold import collect
 from caesura.messages.remote import RemoteClient
-from caesura.messages.request import MessagesRequest, Sampling, Thinking
+from caesura.messages.request import Diagnostics, MessagesRequest, Sampling, Thinking
 from caesura.messages.scripted import SCRIPTED_MODEL, ScriptedClient, ScriptedReply
 from caesura.server import ServerConfig, create_app
 
@@ -58,6 +59,16 @@ async def test_the_client_behind_the_server_sees_the_same_request() -> None:
         await collect(remote.stream(REQUEST))
     assert [request.conversation for request in inner.history] == [REQUEST.conversation]
     assert (inner.history[0].sampling, inner.history[0].thinking) == (REQUEST.sampling, REQUEST.thinking)
+
+
+async def test_it_warms_the_cache_of_the_server() -> None:
+    warm = replace(REQUEST, max_tokens=0, thinking=Thinking(), diagnostics=Diagnostics())
+    inner = ScriptedClient([REPLY])
+    direct = [event async for event in ScriptedClient([REPLY]).stream(warm)]
+    async with over(inner) as remote:
+        assert [event async for event in remote.stream(warm)] == direct
+    (asked,) = inner.history
+    assert (asked.max_tokens, asked.stream, asked.diagnostics) == (0, False, Diagnostics())
 
 
 async def test_it_counts_and_lists() -> None:

@@ -17,7 +17,7 @@ from caesura.messages.content import (
     Turn,
     conversation,
 )
-from caesura.messages.request import Display, MessagesRequest, Sampling, Thinking
+from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
 from caesura.messages.request_body import count_body, request_body
 from caesura.messages.validation import parse_count_request, parse_json, parse_request
 
@@ -76,6 +76,9 @@ def requests(draw: st.DrawFn) -> MessagesRequest:
         stop_sequences=tuple(draw(st.lists(TEXT, max_size=3))),
         stream=draw(st.booleans()),
         user_id=draw(st.none() | ANY_TEXT),
+        diagnostics=draw(
+            st.none() | st.builds(Diagnostics, previous_message_id=st.none() | st.just("msg_1"))
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caesura.messages.content import CacheControl, TextBlock, ThinkingBlock, text_of, text_turn
 from caesura.messages.errors import InvalidRequestError
-from caesura.messages.request import MessagesRequest, Sampling, Thinking
+from caesura.messages.request import Diagnostics, MessagesRequest, Sampling, Thinking
 from caesura.messages.validation import (
     Dialect,
     parse_count_request,
@@ -60,6 +60,10 @@ ORDER_1H = (
     "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
     " Note that blocks are processed in the following order: `tools`, `system`, `messages`."
 )
+WARMING = (
+    "max_tokens: 0 fills the prompt cache and writes nothing, so it cannot be combined with `%s`; leave that"
+    " out, or ask for at least 1"
+)
 NOT_HERE = "this field is not supported by this server; leave it out"
 
 BAD: list[tuple[Any, str]] = [
@@ -74,11 +78,13 @@ BAD: list[tuple[Any, str]] = [
     (body(max_tokens="100"), "max_tokens: Input should be a valid integer"),
     (body(max_tokens=1.5), "max_tokens: Input should be a valid integer"),
     (body(max_tokens=True), "max_tokens: Input should be a valid integer"),
-    (body(max_tokens=-1), "max_tokens: Input should be greater than or equal to 1"),
-    (
-        body(max_tokens=0),
-        "max_tokens: 0 (cache pre-warming) is not supported by this server; ask for at least 1",
-    ),
+    (body(max_tokens=-1), "max_tokens: Input should be greater than or equal to 0"),
+    (body(max_tokens=0, stream=True), WARMING % "stream: true"),
+    (thinking(max_tokens=0), WARMING % "thinking.type: enabled"),
+    (body(max_tokens=0, output_config={"format": {}}), WARMING % "output_config.format"),
+    (body(max_tokens=0, output_format={}), WARMING % "output_format"),
+    (body(max_tokens=0, tool_choice={"type": "any"}), WARMING % "tool_choice.type: any"),
+    (body(max_tokens=0, tool_choice={"type": "tool", "name": "a"}), WARMING % "tool_choice.type: tool"),
     (body(max_tokens=10**30), "max_tokens: Input should be less than or equal to 2147483647"),
     (body(messages=...), "messages: Field required"),
     (body(messages=[]), "messages: at least one message is required"),
@@ -308,6 +314,28 @@ BAD: list[tuple[Any, str]] = [
         messages(("user", [text("a", cache_control=HOUR)]), system=[text("a", cache_control=EPHEMERAL)]),
         f"messages.0.content.0.cache_control.ttl: {ORDER_1H}",
     ),
+    (
+        messages(("user", [text("a", cache_control=EPHEMERAL), text("b")]), cache_control=HOUR),
+        f"cache_control.ttl: {ORDER_1H}",
+    ),
+    (
+        messages(("user", [text("a", cache_control=HOUR)]), cache_control=EPHEMERAL),
+        "cache_control.ttl: the last block has a cache_control of its own with ttl='1h', the automatic one"
+        " asks for ttl='5m'; leave one of them out, or give both the same",
+    ),
+    (
+        block(text("", cache_control=EPHEMERAL)),
+        "messages.0.content.0.text: cache_control cannot be set for empty text blocks",
+    ),
+    (
+        body(system=[text("a"), text("", cache_control=EPHEMERAL)]),
+        "system.1.text: cache_control cannot be set for empty text blocks",
+    ),
+    (body(diagnostics="msg_1"), "diagnostics: Input should be a valid dictionary"),
+    (
+        body(diagnostics={"previous_message_id": 7}),
+        "diagnostics.previous_message_id: Input should be a valid string",
+    ),
 ]
 
 
@@ -384,7 +412,7 @@ def test_unknown_fields_are_refused_when_strict(odd: dict[str, Any], path: str) 
 def test_null_is_as_good_as_absent() -> None:
     names = ["system", "thinking", "temperature", "top_p", "top_k", "seed", "stop_sequences", "stream"]
     names += ["output_config", "metadata", "service_tier", "cache_control", "tools", "tool_choice"]
-    names += ["container", "mcp_servers", "output_format"]
+    names += ["container", "mcp_servers", "output_format", "diagnostics"]
     assert parse_request(body(**dict.fromkeys(names))) == parse_request(body())
 
 
@@ -404,6 +432,7 @@ def test_a_whole_request_is_read() -> None:
             service_tier="auto",
             tools=[],
             tool_choice={"type": "auto"},
+            diagnostics={"previous_message_id": "msg_1"},
         )
     )
     assert request == MessagesRequest(
@@ -416,6 +445,7 @@ def test_a_whole_request_is_read() -> None:
         stop_sequences=("END",),
         stream=True,
         user_id="u",
+        diagnostics=Diagnostics(previous_message_id="msg_1"),
     )
     assert request.conversation.system == (TextBlock(text="Be brief.", cache_control=CacheControl(ttl="1h")),)
 
@@ -484,6 +514,29 @@ def test_four_breakpoints_in_order_are_fine() -> None:
         cache_control=EPHEMERAL,
     )
     assert parse_request(marked).model == "nano"
+
+
+@pytest.mark.parametrize("ttl", [None, "5m", "1h"])
+def test_the_automatic_breakpoint_may_stand_where_one_like_it_does(ttl: str | None) -> None:
+    control = {"type": "ephemeral", "ttl": ttl}
+    request = parse_request(messages(("user", [text("a", cache_control=control)]), cache_control=control))
+    marked = request.conversation.turns[0].content
+    assert marked == (TextBlock(text="a", cache_control=CacheControl(ttl="1h" if ttl == "1h" else "5m")),)
+
+
+@pytest.mark.parametrize("other", [{}, {"thinking": {"type": "adaptive"}}, {"cache_control": EPHEMERAL}])
+def test_nothing_may_be_written_to_warm_the_cache(other: dict[str, Any]) -> None:
+    assert parse_request(body(max_tokens=0, stream=False, **other)).max_tokens == 0
+
+
+def test_a_tenant_is_not_read_from_the_body() -> None:
+    assert parse_request(body(tenant="me")).tenant == ""
+
+
+def test_diagnostics_may_be_asked_for_before_there_is_anything_to_compare() -> None:
+    assert parse_request(body(diagnostics={})).diagnostics == Diagnostics(previous_message_id=None)
+    asked = parse_request(body(diagnostics={"previous_message_id": None}))
+    assert asked.diagnostics == Diagnostics(previous_message_id=None)
 
 
 def test_counting_needs_no_max_tokens() -> None:

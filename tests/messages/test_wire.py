@@ -25,7 +25,7 @@ from caesura.messages.events import (
     TextDelta,
     ThinkingDelta,
 )
-from caesura.messages.response import InputTransformation, Message, Usage
+from caesura.messages.response import CacheMiss, InputTransformation, Message, Usage
 from caesura.messages.scripted import SCRIPTED_MODEL
 from caesura.messages.wire import block_json, error_json, event_json, message_json, model_json
 from caesura.messages.wire_reading import parse_error, parse_event, parse_message, parse_model
@@ -36,11 +36,17 @@ USAGE = Usage(
     thinking_tokens=4,
     cache_read_input_tokens=2,
     cache_creation_input_tokens=3,
+    cache_creation_1h_input_tokens=1,
 )
+MISSED = CacheMiss(reason="system_changed", num_missed_tokens=70)
 DROPPED = InputTransformation(path="messages.1.content.0", reason="model_binding_mismatch")
 EVENTS: list[Event] = [
     MessageStart(id="msg_1", model="m", usage=Usage(input_tokens=5), input_transformations=(DROPPED,)),
     MessageStart(id="msg_1", model="m", usage=Usage(input_tokens=5)),
+    MessageStart(id="msg_1", model="m", usage=Usage(input_tokens=5), cache_miss=MISSED),
+    MessageStart(
+        id="msg_1", model="m", usage=Usage(input_tokens=5), cache_miss=CacheMiss(reason="unavailable")
+    ),
     BlockStart(index=0, block=ThinkingBlock(thinking="")),
     ThinkingDelta(index=0, thinking="hm", num_tokens=2),
     SignatureDelta(index=0, signature="s"),
@@ -74,6 +80,7 @@ def test_a_message_survives_its_json() -> None:
         stop_sequence=None,
         usage=USAGE,
         input_transformations=(DROPPED,),
+        cache_miss=MISSED,
     )
     assert parse_message(json.loads(json.dumps(message_json(message)))) == message
 
@@ -84,7 +91,7 @@ def test_a_final_usage_has_every_count() -> None:
         "input_tokens": 5,
         "cache_creation_input_tokens": 3,
         "cache_read_input_tokens": 2,
-        "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 1},
         "output_tokens": 9,
         "output_tokens_details": {"thinking_tokens": 4},
         "service_tier": "standard",
@@ -99,10 +106,28 @@ def test_a_message_starts_empty_and_without_a_reason_to_stop() -> None:
     assert (message["type"], message["role"]) == ("message", "assistant")
     assert "output_tokens_details" not in message["usage"]
     assert "input_transformations" not in message
+    assert message["diagnostics"] is None
+
+
+def test_a_cache_miss_has_the_shape_of_the_api() -> None:
+    miss = {"type": "system_changed", "cache_missed_input_tokens": 70}
+    assert event_json(EVENTS[2])["message"]["diagnostics"] == {"cache_miss_reason": miss}
+    unknown = event_json(EVENTS[3])["message"]["diagnostics"]
+    assert unknown == {"cache_miss_reason": {"type": "unavailable"}}
+
+
+def test_a_comparison_that_is_not_finished_is_read_as_none() -> None:
+    body = event_json(EVENTS[1])
+    body["message"]["diagnostics"] = {"cache_miss_reason": None}
+    assert parse_event(body) == EVENTS[1]
 
 
 def test_a_thought_opens_with_an_empty_signature() -> None:
-    assert event_json(EVENTS[2])["content_block"] == {"type": "thinking", "thinking": "", "signature": ""}
+    assert event_json(BlockStart(index=0, block=ThinkingBlock(thinking="")))["content_block"] == {
+        "type": "thinking",
+        "thinking": "",
+        "signature": "",
+    }
 
 
 def test_a_cache_breakpoint_is_written_beside_its_text() -> None:

@@ -88,6 +88,29 @@ async def test_a_streamed_reply(in_process: Connect) -> None:
     assert names == [frame["type"] for frame in frames(response.text)]
 
 
+async def test_warming_the_cache_is_answered_with_an_empty_message(in_process: Connect) -> None:
+    client = in_process(create_app(ScriptedClient([REPLY])))
+    response = await client.post("/v1/messages", json={**ASK, "max_tokens": 0})
+    assert response.status_code == 200
+    body = response.json()
+    assert (body["content"], body["stop_reason"], body["usage"]["output_tokens"]) == ([], "max_tokens", 0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"stream": True}, {"thinking": {"type": "enabled", "budget_tokens": 5}}],
+    ids=["stream", "think"],
+)
+async def test_warming_the_cache_cannot_be_combined_with_writing(
+    in_process: Connect, other: dict[str, object]
+) -> None:
+    client = in_process(create_app(ScriptedClient([REPLY])))
+    response = await client.post("/v1/messages", json={**ASK, "max_tokens": 0, **other})
+    assert response.status_code == 400
+    assert_envelope(response, "invalid_request_error")
+    assert "cannot be combined with" in response.json()["error"]["message"]
+
+
 async def test_unknown_queries_and_headers_are_tolerated(in_process: Connect) -> None:
     client = in_process(create_app(ScriptedClient([REPLY])))
     headers = {"anthropic-beta": "claude-code-20250219,made-up-2030-01-01", "x-stainless-os": "Linux"}

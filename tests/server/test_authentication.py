@@ -50,6 +50,37 @@ async def test_a_known_key_opens(in_process: Connect, headers: dict[str, str]) -
     assert response.status_code == 200
 
 
+async def tenant_of(in_process: Connect, headers: dict[str, str], config: ServerConfig = KEYED) -> str:
+    client = ScriptedClient(otherwise="hello")
+    await in_process(create_app(client, config)).post("/v1/messages", json=ASK, headers=headers)
+    (request,) = client.history
+    return request.tenant
+
+
+async def test_each_key_is_a_tenant_of_its_own_however_it_is_shown(in_process: Connect) -> None:
+    first = {await tenant_of(in_process, headers) for headers in keyed("first-key")}
+    second = {await tenant_of(in_process, headers) for headers in keyed("second-key")}
+    assert len(first) == len(second) == 1
+    assert first.isdisjoint(second)
+    assert not any("key" in tenant for tenant in first | second), "a key cannot be told from its tenant"
+    other = ServerConfig(api_keys=("second-key", "third-key"))
+    assert {await tenant_of(in_process, keyed("second-key")[0], other)} == second, "the others do not matter"
+
+
+def keyed(key: str) -> list[dict[str, str]]:
+    """The ways to show a key."""
+    return [
+        {"x-api-key": key},
+        {"authorization": f"Bearer {key}"},
+        {"x-api-key": key, "authorization": "Bearer wrong"},
+    ]
+
+
+async def test_without_keys_everyone_is_one_tenant(in_process: Connect) -> None:
+    assert await tenant_of(in_process, {}, ServerConfig()) == ""
+    assert await tenant_of(in_process, {"x-api-key": "none-needed"}, ServerConfig()) == ""
+
+
 @pytest.mark.parametrize(
     ("headers", "message"),
     [

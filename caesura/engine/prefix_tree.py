@@ -1,0 +1,194 @@
+"""Which pages are kept, and which of them may go. Integers and bytes only; `now` is passed in.
+
+A node is one full page in memory, named by its key (see `page_keys.py`); its parent is the page before it.
+A sequence that uses a page holds it and all before it. What nobody holds is idle: still here for whoever
+comes next, and the first to go when pages run out. A node goes only when it is idle and nothing hangs on it.
+Order of going: by last use, those that nobody asked to retain first; then those that are retained, for
+retention is soft. Retained pages beyond `max_retained` enjoy no privilege, the oldest losing it first.
+Enters: keys and page ids. Leaves: paths of nodes. Read next: `prefix_cache.py`, which moves the pages.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+# Heaps are cleaned of what is outdated when they outgrow the tree by this many entries.
+_SLACK = 256
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Node:
+    """One full page in memory.
+
+    key, parent, page: its name, the page before it (None: it is a first page), its place in the pool.
+    num_children: nodes in memory that hang on it. num_users: sequences that hold it.
+    last_use: when somebody last held it.
+    ttl_s: how long it is to be retained after its last use; 0: not.
+    retain_until: when that ends.
+    is_kept: whether it counts as retained.
+    is_present: whether it is in the tree.
+    """
+
+    key: bytes
+    parent: Node | None
+    page: int
+    num_children: int = 0
+    num_users: int = 0
+    last_use: float = 0.0
+    ttl_s: float = 0.0
+    retain_until: float = 0.0
+    is_kept: bool = False
+    is_present: bool = True
+
+    @property
+    def can_go(self) -> bool:
+        """Whether the tree can do without it."""
+        return self.is_present and not self.num_children and not self.num_users
+
+
+# A time, a number that settles ties, and the node that the time is about.
+_Entry = tuple[float, int, Node]
+
+
+class PrefixTree:
+    """Nodes by key, and those that can go by last use."""
+
+    def __init__(self, max_retained: int) -> None:
+        """max_retained: how many nodes retention protects."""
+        self.max_retained = max_retained
+        self.num_retained = 0
+        self.num_idle = 0
+        self._nodes: dict[bytes, Node] = {}
+        self._plain: list[_Entry] = []
+        self._kept: list[_Entry] = []
+        self._expiries: list[_Entry] = []
+        self._ties = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    def find(self, key: bytes) -> Node | None:
+        """The node of that name."""
+        return self._nodes.get(key)
+
+    def match(self, keys: Iterable[bytes]) -> list[Node]:
+        """The nodes of the leading keys that are here. Changes nothing; safe on any thread."""
+        path: list[Node] = []
+        get = self._nodes.get
+        for key in keys:
+            node = get(key)
+            if node is None:
+                break
+            path.append(node)
+        return path
+
+    def hold(self, path: Iterable[Node]) -> None:
+        """One more sequence uses these nodes, a path from a first page on."""
+        for node in path:
+            if not node.num_users:
+                self.num_idle -= 1
+            node.num_users += 1
+
+    def insert(self, key: bytes, parent: Node | None, page: int) -> Node:
+        """A node, held by the sequence that brings it, which holds the parent too."""
+        assert key not in self._nodes
+        node = Node(key=key, parent=parent, page=page, num_users=1)
+        self._nodes[key] = node
+        if parent is not None:
+            assert parent.is_present
+            assert parent.num_users
+            parent.num_children += 1
+        return node
+
+    def retain(self, nodes: Iterable[Node], ttl_s: float, now: float) -> None:
+        """Keep held nodes, and all before them, for `ttl_s` seconds after their last use."""
+        for node in nodes:
+            node.ttl_s = max(node.ttl_s, ttl_s)
+            node.retain_until = now + node.ttl_s
+            if not node.is_kept:
+                node.is_kept = True
+                self.num_retained += 1
+                heapq.heappush(self._expiries, (node.retain_until, next(self._ties), node))
+
+    def release(self, deepest: Node | None, now: float) -> None:
+        """A sequence stops using a node and all before it."""
+        node = deepest
+        while node is not None:
+            assert node.num_users
+            node.num_users -= 1
+            node.last_use = now
+            if node.is_kept:
+                node.retain_until = now + node.ttl_s
+            if not node.num_users:
+                self.num_idle += 1
+            node = node.parent
+        if deepest is not None:
+            self._offer(deepest)
+
+    def evict(self, count: int, now: float) -> list[Node]:
+        """Take out up to `count` nodes, no parent before its child."""
+        self._expire(now)
+        gone: list[Node] = []
+        while len(gone) < count and (node := self._next()) is not None:
+            self._remove(node)
+            gone.append(node)
+        return gone
+
+    def _remove(self, node: Node) -> None:
+        del self._nodes[node.key]
+        node.is_present = False
+        self.num_idle -= 1
+        self.num_retained -= node.is_kept
+        if node.parent is not None:
+            node.parent.num_children -= 1
+            self._offer(node.parent)
+
+    def _offer(self, node: Node) -> None:
+        """Note a node that may have become one that can go."""
+        if not node.can_go:
+            return
+        heap = self._kept if node.is_kept else self._plain
+        heapq.heappush(heap, (node.last_use, next(self._ties), node))
+        if len(heap) > 2 * len(self._nodes) + _SLACK:
+            heap[:] = [entry for entry in heap if _is_valid(entry, is_kept=node.is_kept)]
+            heapq.heapify(heap)
+
+    def _next(self) -> Node | None:
+        plain, kept = _top(self._plain, is_kept=False), _top(self._kept, is_kept=True)
+        if plain is None and kept is None:
+            return None
+        is_over = self.num_retained > self.max_retained
+        takes_kept = plain is None or (kept is not None and is_over and kept.last_use < plain.last_use)
+        return heapq.heappop(self._kept if takes_kept else self._plain)[2]
+
+    def _expire(self, now: float) -> None:
+        """End the retention of nodes whose time has come; one that is held or was used since goes on."""
+        while self._expiries and self._expiries[0][0] <= now:
+            _, _, node = heapq.heappop(self._expiries)
+            if not node.is_present:
+                continue
+            until = now + node.ttl_s if node.num_users else node.retain_until
+            if until > now:
+                heapq.heappush(self._expiries, (until, next(self._ties), node))
+                continue
+            node.is_kept, node.ttl_s = False, 0.0
+            self.num_retained -= 1
+            self._offer(node)
+
+
+def _is_valid(entry: _Entry, *, is_kept: bool) -> bool:
+    last_use, _, node = entry
+    return node.can_go and node.is_kept == is_kept and node.last_use == last_use
+
+
+def _top(heap: list[_Entry], *, is_kept: bool) -> Node | None:
+    """The first node of a heap that can still go; outdated entries before it are dropped."""
+    while heap and not _is_valid(heap[0], is_kept=is_kept):
+        heapq.heappop(heap)
+    return heap[0][2] if heap else None

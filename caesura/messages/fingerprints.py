@@ -1,0 +1,146 @@
+"""What was asked before, in hashes: where a prompt parts from an earlier one.
+
+Of a request that wants diagnostics its blocks' hashes are kept under the id of its reply, for its tenant
+only. A later request names that id, and is told the first part that differs. Requests are compared, not
+caches: what was found in the cache is in `usage`.
+Enters: requests and their ids. Leaves: a `CacheMiss`, or None. Read next: `caesura/engine/local_client.py`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from caesura.messages.content import Block, Conversation, RedactedThinkingBlock, TextBlock
+from caesura.messages.recent import Recent
+from caesura.messages.request import MessagesRequest
+from caesura.messages.response import CacheMiss, MissReason
+
+_HASH_BYTES = 8
+# How a prompt ends depends on how the reply is to open, and no part of the request has changed when that has.
+# No format's opening is longer.
+_OPENING_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """A request in hashes.
+
+    model: its name.
+    system, messages: for each block a hash of its role, kind and text.
+    sizes: how many characters come before the end of each block, the system's blocks first.
+    num_tokens: of the prompt.
+    num_leading: how many tokens `leading` is a hash of: all but the end of the prompt.
+    """
+
+    model: str
+    system: tuple[bytes, ...]
+    messages: tuple[bytes, ...]
+    sizes: tuple[int, ...]
+    num_tokens: int
+    num_leading: int
+    leading: bytes
+
+    @property
+    def num_bytes(self) -> int:
+        """About how much it takes to keep."""
+        return 96 * len(self.sizes) + len(self.model)
+
+
+def fingerprint(request: MessagesRequest, ids: Sequence[int]) -> Fingerprint:
+    """The request's. ids: of its prompt."""
+    num_leading = max(0, len(ids) - _OPENING_TOKENS)
+    return Fingerprint(
+        model=request.model,
+        system=tuple(_hash("system", block) for block in request.conversation.system),
+        messages=tuple(
+            _hash(turn.role, block) for turn in request.conversation.turns for block in turn.content
+        ),
+        sizes=_sizes(request.conversation),
+        num_tokens=len(ids),
+        num_leading=num_leading,
+        leading=_hash_ids(ids[:num_leading]),
+    )
+
+
+def compare(earlier: Fingerprint, later: Fingerprint, ids: Sequence[int]) -> CacheMiss | None:
+    """Where the later request parts from the earlier one; None if one goes on as the other began.
+
+    ids: of the later prompt.
+    """
+    if earlier.model != later.model:
+        return CacheMiss(reason="model_changed", num_missed_tokens=earlier.num_tokens)
+    num_same = _num_same(earlier.system, later.system)
+    if num_same < max(len(earlier.system), len(later.system)):
+        return _changed("system_changed", earlier, num_same)
+    num_same = _num_same(earlier.messages, later.messages)
+    if num_same < min(len(earlier.messages), len(later.messages)):
+        return _changed("messages_changed", earlier, len(earlier.system) + num_same)
+    is_longer = len(ids) >= earlier.num_leading
+    if is_longer and _hash_ids(ids[: earlier.num_leading]) != earlier.leading:
+        # Other settings have their say in how some models' prompts are written.
+        return CacheMiss(reason="unavailable")
+    return None
+
+
+class Fingerprints:
+    """The most recent ones, by tenant and message id. Safe on several threads."""
+
+    def __init__(self, max_bytes: int = 16_000_000) -> None:
+        self._recent: Recent[tuple[str, str], Fingerprint] = Recent(max_bytes)
+
+    def diagnose(self, request: MessagesRequest, ids: Sequence[int], message_id: str) -> CacheMiss | None:
+        """Compare a request with the earlier one that it names, if any, and keep it under its reply's id."""
+        if request.diagnostics is None:
+            return None
+        own, name = fingerprint(request, ids), request.diagnostics.previous_message_id
+        earlier = None if name is None else self._recent.get((request.tenant, name))
+        self._recent.put((request.tenant, message_id), own, own.num_bytes)
+        if name is None:
+            return None
+        if earlier is None:
+            return CacheMiss(reason="previous_message_not_found")
+        return compare(earlier, own, ids)
+
+
+def _changed(reason: MissReason, earlier: Fingerprint, num_same: int) -> CacheMiss:
+    """Only the first `num_same` blocks are alike; the others' tokens are reckoned from their characters."""
+    same = earlier.sizes[num_same - 1] if num_same else 0
+    total = earlier.sizes[-1]
+    missed = round(earlier.num_tokens * (total - same) / total) if total else 0
+    return CacheMiss(reason=reason, num_missed_tokens=max(1, missed))
+
+
+def _num_same(first: Sequence[bytes], second: Sequence[bytes]) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(first), len(second)))
+
+
+def _sizes(conversation: Conversation) -> tuple[int, ...]:
+    blocks: Iterable[Block] = (
+        *conversation.system,
+        *(block for turn in conversation.turns for block in turn.content),
+    )
+    total = 0
+    sizes: list[int] = []
+    for block in blocks:
+        total += len(_text(block))
+        sizes.append(total)
+    return tuple(sizes)
+
+
+def _text(block: Block) -> str:
+    if isinstance(block, RedactedThinkingBlock):
+        return block.data
+    return block.text if isinstance(block, TextBlock) else block.thinking
+
+
+def _hash(role: str, block: Block) -> bytes:
+    named = f"{role}\0{type(block).__name__}\0{_text(block)}"
+    return blake2b(named.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
+
+
+def _hash_ids(ids: Sequence[int]) -> bytes:
+    return blake2b(array("I", ids), digest_size=_HASH_BYTES).digest()

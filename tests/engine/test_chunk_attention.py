@@ -1,0 +1,41 @@
+"""A chunk's attention: the written-out formula, in every dtype, for every split of the history."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caesura.engine.chunk_attention import chunk_attention, chunk_mask
+
+
+def _formula(query_NHE: torch.Tensor, key_KLE: torch.Tensor, value_KLE: torch.Tensor) -> torch.Tensor:
+    """In float64: all scores, then those of later keys struck out."""
+    num_queries, num_heads, size = query_NHE.shape
+    key_HLE, value_HLE = (x.double().repeat_interleave(num_heads // len(x), 0) for x in (key_KLE, value_KLE))
+    length = key_HLE.shape[1]
+    scores_HNL = query_NHE.double().transpose(0, 1) @ key_HLE.transpose(1, 2) / size**0.5
+    is_later_NL = torch.arange(length) > torch.arange(length - num_queries, length)[:, None]
+    return (scores_HNL.masked_fill(is_later_NL, -torch.inf).softmax(-1) @ value_HLE).transpose(0, 1)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
+@settings(deadline=None)
+@given(
+    num_queries=st.sampled_from([1, 2, 31, 127, 128, 129, 200]),
+    num_before=st.sampled_from([0, 1, 50, 300]),
+    heads=st.sampled_from([(1, 1), (4, 2), (4, 4), (6, 1)]),
+)
+def test_a_chunk_reads_what_the_formula_says(
+    dtype: torch.dtype, error: float, num_queries: int, num_before: int, heads: tuple[int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(num_queries + num_before)
+    query = torch.randn(num_queries, heads[0], 8, generator=generator).to(dtype)
+    # A history as it is gathered: longer than the chunk's keys, which are a cut of it.
+    history = torch.randn(2, heads[1], num_before + num_queries + 5, 8, generator=generator).to(dtype)
+    key, value = history[:, :, : num_before + num_queries].unbind(0)
+    mask = chunk_mask(num_queries, num_before + num_queries, dtype, query.device)
+    read = chunk_attention(query, key, value, mask)
+    assert read.dtype == dtype
+    assert (read.double() - _formula(query, key, value)).abs().max() < error
