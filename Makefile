@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup serve chat test check docs format bench train eval report clean
+.PHONY: help setup serve chat test check docs format bench peers train eval report clean
 
 # Any Python from 3.11 on; `make setup PYTHON=/path/to/python` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -58,8 +58,21 @@ format: $(READY) ## format the code, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## speed beside that of transformers, in one run; ARGS=--quick for a smoke run
+bench: $(READY) ## speed beside that of peers, in one run; ARGS=--quick for a smoke run
 	$(BIN)/python -m bench.run $(ARGS)
+
+# Peers never share our environment: each pins what it likes. NATIVE=1 builds llama.cpp for this very
+# processor, which takes half an hour and a C++ compiler; the ready wheel knows no AVX-512.
+PEERS := .peers
+PEER_INSTALL = -m pip install --requirement bench/peers/requirements
+peers: ## the engines that `make bench` compares with, in environments of their own; NATIVE=1 builds llama.cpp
+	test -x $(PEERS)/main/bin/python || $(PYTHON) -m venv $(PEERS)/main
+	$(PEERS)/main/bin/python $(PEER_INSTALL).txt $(if $(NATIVE),--no-binary xllamacpp) \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	test -x $(PEERS)/vllm/bin/python || $(PYTHON) -m venv $(PEERS)/vllm
+	$(PEERS)/vllm/bin/python $(PEER_INSTALL)-vllm.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) && \
+		$(PEERS)/vllm/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec || \
+		echo 'vLLM for CPUs does not install here; the benches run without it'
 
 train: $(READY) ## run a recipe: make train RECIPE=nano ARGS='--set loop.num_steps=100'
 	$(BIN)/caesura train $(RECIPE) $(ARGS)
@@ -71,4 +84,4 @@ report: $(READY) ## write docs/models/nano.md from what eval and bench measured
 	$(BIN)/caesura report $(ARGS)
 
 clean: ## forget the environment and the caches; runs/ stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ Enters: a folder. Leaves: figures. Read next: `server.py`.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,20 +58,25 @@ class Contest:
 
     def figure(self, what: str, *, num_prompt: int, num_new: int, streams: int, repeats: int) -> Figure:
         """Tokens a second of both; `what` says which tokens are counted."""
-        rng = random.Random(streams)
-        prompts = [tuple(rng.choices(self._words, k=num_prompt)) for _ in range(streams)]
         counted = num_prompt if what == "prefill" else num_new
         ours, peers = interleaved(
             repeats,
-            partial(rate, partial(self._run_ours, prompts, num_new, counted)),
-            partial(rate, partial(self._run_peer, prompts, num_new, counted)),
+            partial(rate, partial(self._run_ours, self._prompts(streams, num_prompt), num_new, counted)),
+            partial(rate, partial(self._run_peer, self._prompts(streams, num_prompt), num_new, counted)),
         )
         name = (
             f"{what}, {streams} stream{'s' if streams > 1 else ''} of {num_prompt} + {num_new}, {self.dtype}"
         )
         return Figure(name=name, unit="tokens/s", ours=ours, peer=PEER, peers=peers)
 
-    def _run_ours(self, prompts: list[tuple[int, ...]], num_new: int, counted: int) -> int:
+    def _prompts(self, streams: int, num_prompt: int) -> Iterator[list[tuple[int, ...]]]:
+        """The prompts of each round: the same for both sides, and new ones, which no cache has seen."""
+        rng = random.Random(streams)
+        while True:
+            yield [tuple(rng.choices(self._words, k=num_prompt)) for _ in range(streams)]
+
+    def _run_ours(self, rounds: Iterator[list[tuple[int, ...]]], num_new: int, counted: int) -> int:
+        prompts = next(rounds)
         greedy = Sampling(temperature=0.0)
         requests = [SequenceRequest(prompt=each, max_tokens=num_new, sampling=greedy) for each in prompts]
         for completion in self._engine.generate(requests):
@@ -78,7 +84,8 @@ class Contest:
         return counted * len(prompts)
 
     @torch.inference_mode()
-    def _run_peer(self, prompts: list[tuple[int, ...]], num_new: int, counted: int) -> int:
+    def _run_peer(self, rounds: Iterator[list[tuple[int, ...]]], num_new: int, counted: int) -> int:
+        prompts = next(rounds)
         ids = torch.tensor(prompts)
         mask = torch.ones_like(ids)
         written = self._peer.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=num_new)

@@ -21,7 +21,10 @@ class Figure:
     unit: of `ours` and `peers`.
     ours: one value a repeat.
     peer: what it is compared with; empty if nothing.
-    peers: the peer's values, in the same order.
+    peers: the peer's values, in the same order; or one value, where it was measured only once.
+    is_inverse: whether the ratio is the peer's value over ours, as for times that should be short.
+    at_least, at_most: the ratio that is wanted, if one is.
+    note: a further condition, or why there is no peer.
     """
 
     name: str
@@ -29,11 +32,34 @@ class Figure:
     ours: list[float]
     peer: str = ""
     peers: list[float] | None = None
+    is_inverse: bool = False
+    at_least: float | None = None
+    at_most: float | None = None
+    note: str = ""
 
     @property
     def ratios(self) -> list[float]:
-        """Ours over the peer's, repeat by repeat."""
-        return [ours / peer for ours, peer in zip(self.ours, self.peers or [], strict=bool(self.peers))]
+        """Ours over the peer's, repeat by repeat; or the inverse."""
+        peers = list(self.peers or [])
+        if len(peers) == 1:
+            peers *= len(self.ours)
+        ratios = [ours / peer for ours, peer in zip(self.ours, peers, strict=bool(peers))]
+        return [1 / ratio for ratio in ratios] if self.is_inverse else ratios
+
+    @property
+    def wanted(self) -> str:
+        """The ratio that is wanted, in words; empty if none is."""
+        if self.at_least is not None:
+            return f">= {self.at_least:g}"
+        return "" if self.at_most is None else f"<= {self.at_most:g}"
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the median ratio is as wanted; None if nothing is wanted or nothing was compared."""
+        if not self.wanted or not self.peers:
+            return None
+        ratio = statistics.median(self.ratios)
+        return ratio >= (self.at_least or 0.0) and (self.at_most is None or ratio <= self.at_most)
 
     def as_json(self) -> dict[str, Any]:
         """Medians, and the lowest and highest ratio."""
@@ -48,10 +74,13 @@ class Figure:
             body |= {
                 "peer": self.peer,
                 "peers": round(statistics.median(self.peers), 4),
+                "peer_repeats": len(self.peers),
                 "ratio": round(statistics.median(self.ratios), 3),
                 "ratio_range": [round(min(self.ratios), 3), round(max(self.ratios), 3)],
             }
-        return body
+        if self.holds is not None:
+            body |= {"wanted": self.wanted, "holds": self.holds}
+        return body | ({"note": self.note} if self.note else {})
 
 
 def interleaved(repeats: int, *contenders: Callable[[], float]) -> list[list[float]]:

@@ -1,6 +1,6 @@
-"""The model that is measured: nano's shape, and replies that never end by themselves.
+"""The models that are measured: nano, and Llama shapes with random weights that every peer opens.
 
-Speed must not depend on when a model chooses to stop, and both sides must do the same work. So the row
+Speed must not depend on when a model chooses to stop, and all sides must do the same work. So the row
 of the end-of-turn token is taken out of the embedding, which is also the output projection: its logit
 is 0, and greedy decoding never picks it. Enters: a trained folder, or none (then random weights of the
 same shape). Leaves: a folder that every contender loads. Read next: `decode.py`.
@@ -13,20 +13,48 @@ from pathlib import Path
 
 import torch
 
-from caesura.model import PRESETS, ModelConfig, Transformer, load_model
+from caesura.model import PRESETS, ModelConfig, RopeConfig, Transformer, load_model
 from caesura.tokens import Tokenizer
-from caesura.tokens.markers import END
+from caesura.tokens.markers import END, MARKERS
 from caesura.train.stage import export
 
 _TEXT = "Once upon a time a hare asked a tortoise: what is 12 times 31? It paused to think. "
 
 
+def _llama(hidden_size: int, num_layers: int, intermediate_size: int, num_kv_heads: int) -> ModelConfig:
+    return ModelConfig(
+        family="llama",
+        vocab_size=8192,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        num_heads=hidden_size // 64,
+        num_kv_heads=num_kv_heads,
+        head_dim=64,
+        intermediate_size=intermediate_size,
+        max_positions=65_536,
+        rope=RopeConfig(theta=500_000.0),
+        has_qk_norm=False,
+    )
+
+
+LLAMAS = {
+    "5M": _llama(256, 6, 512, 2),
+    "27M": _llama(512, 8, 1472, 4),
+    "96M": _llama(768, 12, 2560, 6),
+}
+
+
 def shape(*, is_quick: bool) -> ModelConfig:
     """nano's, or two small layers for a smoke run."""
     nano = PRESETS["nano"]
-    if not is_quick:
-        return nano
-    return replace(nano, vocab_size=512, hidden_size=64, num_layers=2, num_heads=4, intermediate_size=128)
+    return _small(nano) if is_quick else nano
+
+
+def _small(config: ModelConfig) -> ModelConfig:
+    return replace(
+        config, vocab_size=512, hidden_size=64, num_layers=2, num_heads=4, num_kv_heads=2,
+        head_dim=32, intermediate_size=128,
+    )  # fmt: skip
 
 
 def endless_folder(source: Path | None, folder: Path, *, is_quick: bool) -> Path:
@@ -35,8 +63,26 @@ def endless_folder(source: Path | None, folder: Path, *, is_quick: bool) -> Path
         model, tokenizer = load_model(source), Tokenizer.load(source)
     else:
         config = shape(is_quick=is_quick)
-        model, tokenizer = Transformer(config), Tokenizer.train([_TEXT * 50], vocab_size=config.vocab_size)
-        model.initialise(torch.Generator().manual_seed(0))
+        model, tokenizer = _random(config)
+    return _export(model, tokenizer, folder)
+
+
+def llama_folder(name: str, folder: Path, *, is_quick: bool) -> Path:
+    """Write a random model of one of the shapes in `LLAMAS`; for a smoke run, of two small layers."""
+    return _export(*_random(_small(LLAMAS[name]) if is_quick else LLAMAS[name]), folder)
+
+
+def _random(config: ModelConfig) -> tuple[Transformer, Tokenizer]:
+    model, tokenizer = Transformer(config), Tokenizer.train([_TEXT * 50], vocab_size=config.vocab_size)
+    model.initialise(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        # The engine writes words only; so must peers, which know of no markers.
+        model.embed_tokens.weight[: len(MARKERS)] = 0.0
+        model.embed_tokens.weight[tokenizer.vocab_size :] = 0.0
+    return model, tokenizer
+
+
+def _export(model: Transformer, tokenizer: Tokenizer, folder: Path) -> Path:
     with torch.no_grad():
         model.embed_tokens.weight[tokenizer.marker(END)] = 0.0
     export(model.to_dtype(torch.bfloat16), tokenizer, folder, {})

@@ -9,17 +9,24 @@ import ast
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from starlette.routing import Route
 
 from caesura.engine.local_client import EFFORT_BUDGETS
+from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA
 from caesura.engine.phases import ANSWER_RESERVE
 from caesura.messages.errors import HTTP_STATUS, InvalidRequestError
-from caesura.messages.request_rules import MAX_STOP_SEQUENCE_CHARACTERS, MAX_STOP_SEQUENCES
+from caesura.messages.request_rules import (
+    MAX_CACHE_BREAKPOINTS,
+    MAX_STOP_SEQUENCE_CHARACTERS,
+    MAX_STOP_SEQUENCES,
+)
+from caesura.messages.response import MissReason, Usage
 from caesura.messages.scripted import ScriptedClient
 from caesura.messages.validation import ATTRIBUTION_PREFIX, MAX_JSON_VALUES, parse_request
+from caesura.messages.wire import usage_json
 from caesura.messages.wire_in import MAX_BLOCKS, MAX_MESSAGES, UNSUPPORTED_BLOCKS, WireRequest
 from caesura.recipes import RECIPES
 from caesura.server import ServerConfig, create_app
@@ -151,7 +158,7 @@ def test_a_field_does_what_the_page_says(field: str, fate: str) -> None:
 
 def test_what_is_checked_changes_nothing_that_is_computed() -> None:
     checked = [name for name, fate in table("docs/api.md", "Request fields").items() if fate == "checked"]
-    assert sorted(checked) == ["cache_control", "metadata", "service_tier"]
+    assert sorted(checked) == ["metadata", "service_tier"]
     asked = parse_request({**BODY, "metadata": {"user_id": "u"}, "service_tier": "auto"})
     assert replace(asked, user_id=None) == parse_request(BODY)
 
@@ -160,6 +167,15 @@ def test_the_api_page_lists_every_block() -> None:
     fates = table("docs/api.md", "Content blocks")
     assert {name for name, fate in fates.items() if fate == "refused"} == UNSUPPORTED_BLOCKS
     assert set(fates) - UNSUPPORTED_BLOCKS == {"text", "thinking", "redacted_thinking"}
+
+
+def test_the_caching_page_says_what_the_code_does() -> None:
+    page = read("docs/caching.md")
+    assert f"in pages of {PAGE_SIZE_CPU} tokens ({PAGE_SIZE_CUDA} on a GPU)" in page
+    assert f"There may be {MAX_CACHE_BREAKPOINTS} markers" in page
+    reasons = set(get_args(MissReason)) - {"tools_changed"}
+    assert set(table("docs/caching.md", "Why was there no hit?")) == reasons
+    assert set(table("docs/caching.md", "What is counted")) <= set(usage_json(Usage(input_tokens=1)))
 
 
 def test_the_api_page_lists_every_error() -> None:

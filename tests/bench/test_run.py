@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.measure import Figure, interleaved
+from bench.run import PARTS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -33,11 +34,39 @@ def test_contenders_take_turns_and_the_first_round_does_not_count() -> None:
     assert calls == ["a", "b"] * 3
 
 
+def test_a_shorter_time_is_a_higher_ratio_and_a_single_value_of_the_peer_serves_all_repeats() -> None:
+    figure = Figure(name="n", unit="s", ours=[1.0, 2.0, 4.0], peer="p", peers=[8.0], is_inverse=True)
+    body = figure.as_json()
+    assert (body["ratio"], body["ratio_range"], body["peer_repeats"]) == (4.0, [2.0, 8.0], 1)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "at_most", "wanted", "holds"),
+    [
+        (2.0, None, ">= 2", True),
+        (2.1, None, ">= 2.1", False),
+        (None, 2.0, "<= 2", True),
+        (None, 1.9, "<= 1.9", False),
+    ],
+)
+def test_a_wanted_ratio_holds_or_does_not(
+    at_least: float | None, at_most: float | None, wanted: str, holds: bool
+) -> None:
+    figure = Figure(name="n", unit="u", ours=[4.0], peer="p", peers=[2.0], at_least=at_least, at_most=at_most)
+    body = figure.as_json()
+    assert (body["wanted"], body["holds"]) == (wanted, holds)
+
+
+def test_nothing_is_said_to_hold_where_no_peer_took_part() -> None:
+    assert "holds" not in Figure(name="n", unit="u", ours=[1.0], at_least=1.0).as_json()
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_smoke_run_of_every_part_ends_in_one_json_line() -> None:
     command = [sys.executable, "-m", "bench.run", "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
-    assert [part["part"] for part in report["parts"]] == ["decode", "server", "training"]
+    assert [part["part"] for part in report["parts"]] == list(PARTS)
     assert all(part["figures"] for part in report["parts"])
