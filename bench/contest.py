@@ -106,7 +106,8 @@ Value = Callable[[Batch, Run], float]
 
 def hold(contest: Contest, ours: Contender, *values: Value) -> list[Standing]:
     """Run all rounds, ours first in each. values: what a run is worth; one standing for each of them."""
-    with started(contest.peers, peer_settings(contest)) as (peers, absent):
+    names = contest.peers if contest.settings.has_peers else ()
+    with started(names, peer_settings(contest)) as (peers, absent):
         contenders: list[Contender] = [ours, *peers]
         found: list[dict[str, list[float]]] = [{each.name: [] for each in contenders} for _ in values]
         agreement = Agreement()

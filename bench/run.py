@@ -73,6 +73,7 @@ def run_part(part: str, options: argparse.Namespace) -> Report:
     command = [sys.executable, "-m", "bench.run", "--part", part]
     command += ["--quick"] if options.quick else []
     command += ["--long"] if options.long else []
+    command += [] if options.peers else ["--no-peers"]
     command += ["--threads", str(options.threads)] if options.threads else []
     command += ["--model", str(options.model)] if options.model else []
     timeout_s = timeout(part, options)
@@ -96,7 +97,9 @@ def measure_here(part: str, options: argparse.Namespace) -> None:
     source = None if options.quick and not options.model else source
     with tempfile.TemporaryDirectory(prefix="caesura-bench-") as scratch:
         folder = endless_folder(source, Path(scratch) / "model", is_quick=options.quick)
-        settings = Settings(is_quick=options.quick, is_long=options.long, threads=options.threads)
+        settings = Settings(
+            is_quick=options.quick, is_long=options.long, has_peers=options.peers, threads=options.threads
+        )
         measured = PARTS[part].measure(folder, settings)
     print(json.dumps([figure.as_json() for figure in measured]))
 
@@ -143,6 +146,9 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="also prompts of 100,000 and 200,000 tokens")
     parser.add_argument(
         "--threads", type=int, help="for everyone; default: the engine's own choice, all processors for peers"
+    )
+    parser.add_argument(
+        "--peers", action=argparse.BooleanOptionalAction, default=True, help="whether peers take part"
     )
     parser.add_argument("--model", type=Path, help="a trained folder; default: the bundled nano")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")

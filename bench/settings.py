@@ -15,11 +15,13 @@ class Settings:
 
     is_quick: a smoke run: tiny sizes and one repeat; its figures mean nothing.
     is_long: also prompts of 100,000 and 200,000 tokens, which take minutes each.
+    has_peers: whether peers take part.
     threads: to compute with, for everyone; None: the engine chooses its own, peers take all processors.
     """
 
     is_quick: bool = False
     is_long: bool = False
+    has_peers: bool = True
     threads: int | None = None
 
     @property

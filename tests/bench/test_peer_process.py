@@ -65,7 +65,7 @@ def test_ids_come_back_from_the_text_that_a_converted_vocabulary_writes() -> Non
 
 
 @pytest.mark.peer
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("family", ["qwen3", "llama"])
 @pytest.mark.parametrize("name", list(PEERS))
 def test_a_peer_writes_what_the_engine_writes(name: str, family: str, tmp_path: Path) -> None:

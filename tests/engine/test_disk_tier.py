@@ -139,7 +139,9 @@ def test_killed_at_any_moment_it_gives_what_was_written_or_nothing(tmp_path: Pat
         for number in range(50):
             print(file=source.stdin, flush=True)
             child = int(source.stdout.readline())
-            time.sleep(generator.uniform(0.002, 0.12))
+            if number % 4:
+                _wait_until_written(tmp_path)
+            time.sleep(generator.uniform(0.0, 0.05))
             os.kill(child, signal.SIGKILL)
             assert source.stdout.readline() == "dead\n"
             with open_tier(tmp_path, SMALL) as tier:
@@ -153,8 +155,19 @@ def test_killed_at_any_moment_it_gives_what_was_written_or_nothing(tmp_path: Pat
                 )
                 assert tier.stats.num_pages == num_whole
         source.stdin.close()
-    assert sum(found > 0 for found in num_found) > 25
+    assert sum(found > 0 for found in num_found) > 25, num_found
     assert size(tmp_path) <= SMALL.max_bytes + SMALL.segment_bytes
+
+
+def _wait_until_written(folder: Path) -> None:
+    """Until the newest segment holds a whole page, or a new segment has been begun; five seconds at most."""
+    before = {path: path.stat().st_size for path in segments(folder)}
+    give_up_at = time.monotonic() + 5.0
+    while time.monotonic() < give_up_at:
+        grown = (path.stat().st_size - before.get(path, 4096) for path in segments(folder))
+        if any(growth >= PAGE_BYTES + 64 for growth in grown):
+            return
+        time.sleep(0.001)
 
 
 @pytest.mark.parametrize("num_left", [0, 10, 63, 64, 500, PAGE_BYTES + 63])
