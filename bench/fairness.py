@@ -41,7 +41,7 @@ class SteppedEngine:
 
     def run(self, batch: Batch) -> Run:
         """The late jobs to their ends, the others to their next token after that."""
-        recorder = Recorder(len(batch.jobs))
+        recorder = Recorder(batch)
         sequences: dict[int, int] = {}
         waiting = dict(enumerate(batch.jobs))
         is_late = [job.starts_after is not None for job in batch.jobs]
@@ -65,7 +65,7 @@ class SteppedEngine:
 
 
 def _due(waiting: dict[int, Job], recorder: Recorder) -> list[int]:
-    written = len(recorder.ids[0])
+    written = recorder.num_written
     return [number for number, job in waiting.items() if written >= (job.starts_after or 0)]
 
 

@@ -30,7 +30,7 @@ class LlamaCpp:
 
     def run(self, batch: Batch) -> Run:
         """One thread a job; each waits in the server."""
-        recorder = Recorder(len(batch.jobs))
+        recorder = Recorder(batch)
         turn = _Turn(batch.jobs)
         failures: list[BaseException] = []
 
@@ -60,8 +60,7 @@ class LlamaCpp:
                 raise RuntimeError(str(chunk["error"]))
             ids = [id for choice in chunk["choices"] for id in ids_of(choice.get("text") or "")]
             recorder.put(number, ids)
-            if number == 0:
-                turn.note(len(recorder.ids[0]))
+            turn.note(recorder.num_written)
             return turn.is_over
 
         request = {
@@ -94,7 +93,7 @@ class _Turn:
         return self._has_late and self._num_late == 0
 
     def note(self, written: int) -> None:
-        """The first job has written so many tokens."""
+        """Each job that is not late has written so many tokens."""
         with self._condition:
             self._written = written
             self._condition.notify_all()

@@ -3,8 +3,8 @@
 Enters, on stdin: first `PeerSettings` as an object, then one batch of jobs a line, `{"jobs": [{"prompt",
 "num_new", "starts_after"}], "temperature"}`. Leaves, on stdout: `{"ready": version}`, then for each batch
 `{"wall_s", "ids", "times_s"}`, or `{"error"}`. Whatever a library prints goes to stderr. A job with
-`starts_after` is a late one: it starts when the first job has written that many tokens, and when it is
-done, the others stop after their next token. Read next: `llama_cpp_peer.py`, `bench/peer_process.py`.
+`starts_after` is a late one: it starts when all others have written that many tokens, and when it is done,
+the others stop after their next token. Read next: `llama_cpp_peer.py`, `bench/peer_process.py`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Job:
     """One prompt.
 
     prompt: its ids. num_new: tokens to write, none of which may end it early.
-    starts_after: None, or how many tokens the first job has written when this one comes in.
+    starts_after: None, or how many tokens each other job has written when this one comes in.
     """
 
     prompt: tuple[int, ...]
@@ -84,10 +84,17 @@ class Run:
 class Recorder:
     """Notes tokens as they come, one list a job."""
 
-    def __init__(self, num_jobs: int) -> None:
+    def __init__(self, batch: Batch) -> None:
+        num_jobs = len(batch.jobs)
         self.ids: list[list[int]] = [[] for _ in range(num_jobs)]
         self.times_s: list[list[float]] = [[] for _ in range(num_jobs)]
         self.starts_s = [0.0] * num_jobs
+        self._early = [ids for job, ids in zip(batch.jobs, self.ids, strict=True) if job.starts_after is None]
+
+    @property
+    def num_written(self) -> int:
+        """How many tokens each job that is not late has written, at least."""
+        return min(map(len, self._early))
 
     def start(self, job: int) -> None:
         """A job is handed in now."""

@@ -52,7 +52,7 @@ class Vllm:
         return self._loop.run_until_complete(self._run(batch))
 
     async def _run(self, batch: Batch) -> Run:
-        recorder = Recorder(len(batch.jobs))
+        recorder = Recorder(batch)
         num_late = sum(job.starts_after is not None for job in batch.jobs)
         is_over, written = asyncio.Event(), asyncio.Condition()
 
@@ -61,7 +61,7 @@ class Vllm:
             starts_after = job.starts_after
             if starts_after is not None:
                 async with written:
-                    await written.wait_for(lambda: len(recorder.ids[0]) >= starts_after)
+                    await written.wait_for(lambda: recorder.num_written >= starts_after)
             recorder.start(number)
             # Leaving the iterator early cancels the request.
             async with aclosing(self._outputs(job, batch.temperature)) as outputs:

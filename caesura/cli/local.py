@@ -90,7 +90,7 @@ def _need(name: str, folder: Path, config: EngineConfig, loading: Loading, devic
         dtype=dtype,
         quantise=quantise,
         max_running=config.scheduler.max_running,
-        has_second_copy=holds_second_copy(dtype, quantise, device),
+        has_second_copy=holds_second_copy(shape.num_parameters, dtype, quantise, device),
     )
 
 

@@ -16,6 +16,7 @@ import torch
 from caesura.engine.kv_store import page_bytes
 from caesura.model.config import ModelConfig
 from caesura.model.folder import FolderError
+from caesura.model.frozen import MAX_FROZEN_PARAMETERS
 from caesura.model.quantised import Quantisation, weight_bytes
 
 DEFAULT_KV_BYTES = 4_000_000_000
@@ -70,9 +71,13 @@ def need(
     )
 
 
-def holds_second_copy(dtype: torch.dtype, quantise: Quantisation | None, device: str) -> bool:
-    """Whether `frozen.py` will pack the matrices: in bfloat16, on a processor that multiplies it."""
-    is_plain_half = dtype == torch.bfloat16 and quantise is None
+def holds_second_copy(
+    num_parameters: int, dtype: torch.dtype, quantise: Quantisation | None, device: str
+) -> bool:
+    """Whether `frozen.py` will pack the matrices: of a small model in bfloat16, on a processor that
+    multiplies it.
+    """
+    is_plain_half = dtype == torch.bfloat16 and quantise is None and num_parameters <= MAX_FROZEN_PARAMETERS
     on_cpu = torch.device(device).type == "cpu"
     return is_plain_half and on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

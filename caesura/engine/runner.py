@@ -19,14 +19,11 @@ from caesura.engine.paged_attention import PagedAttention, attention_plan
 from caesura.engine.scheduler import Row, StepPlan
 from caesura.engine.window_attention import WindowedAttention
 from caesura.model.attention import Attend
-from caesura.model.frozen import frozen
+from caesura.model.frozen import MAX_FROZEN_PARAMETERS, frozen
 from caesura.model.transformer import Transformer
 
 # From so many tokens on, a step's operators last long enough to be shared.
 _MANY_TOKENS = 128
-
-# Frozen, a model's matrices are held twice, which gains least where they are largest.
-_MAX_FROZEN_PARAMETERS = 300_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +46,7 @@ class Runner:
     def __init__(self, model: Transformer, store: KVStore, *, prompt_threads: int = 1) -> None:
         """prompt_threads: of each operator in steps of many tokens, if that is more than the thread has."""
         is_half_on_cpu = store.device.type == "cpu" and store.dtype == torch.bfloat16
-        is_small = model.config.num_parameters <= _MAX_FROZEN_PARAMETERS
+        is_small = model.config.num_parameters <= MAX_FROZEN_PARAMETERS
         self._model = frozen(model) if is_half_on_cpu and is_small else model
         self._store = store
         self._prompt_threads = prompt_threads

@@ -29,6 +29,9 @@ from caesura.model.attention import Attend
 from caesura.model.rope import Rotation, rotate
 from caesura.model.transformer import Attention, RMSNorm, Transformer
 
+# Matrices are held twice, which gains least where they are largest.
+MAX_FROZEN_PARAMETERS = 300_000_000
+
 
 def frozen(model: Transformer) -> Transformer:
     """The same network on the same weights; matrices that are packed are held a second time."""

@@ -113,7 +113,8 @@ def loss_function(model: Transformer, config: LoopConfig, device: str) -> Callab
         tokens_BT: Tensor, targets_BT: Tensor, mask_BT: Tensor, positions_BT: Tensor, mask_B1TT: Tensor
     ) -> Tensor:
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=config.is_bfloat16):
-            hidden_BTD = model(tokens_BT, positions_BT, PackedAttention(mask_B1TT=mask_B1TT))
+            attend = PackedAttention(mask_B1TT=mask_B1TT, windows=model.config.windows)
+            hidden_BTD = model(tokens_BT, positions_BT, attend)
             logits_BTV = model.logits(hidden_BTD)
         return cross_entropy_sum(logits_BTV, targets_BT, mask_BT)
 

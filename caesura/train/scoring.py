@@ -70,7 +70,7 @@ def document_nats(model: Transformer, batch: Sequence[Encoded]) -> Tensor:
     ids_BT, mask_BT = ids_BT.to(device), mask_BT.to(device)
     positions_BT = torch.arange(width - 1, device=device).expand(len(batch), -1)
     # Attention is causal, so the padding behind a document cannot reach it.
-    hidden_BTD = model(ids_BT[:, :-1], positions_BT, PackedAttention())
+    hidden_BTD = model(ids_BT[:, :-1], positions_BT, PackedAttention(windows=model.config.windows))
     logits_BTV = model.logits(hidden_BTD).float()
     losses_BT = F.cross_entropy(logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none")
     return (losses_BT.view(len(batch), -1).double() * mask_BT[:, 1:]).sum(dim=1).cpu()

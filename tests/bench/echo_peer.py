@@ -19,7 +19,7 @@ class Echo:
 
     def run(self, batch: Batch) -> Run:
         """One id after the other."""
-        recorder = Recorder(len(batch.jobs))
+        recorder = Recorder(batch)
         for number, job in enumerate(batch.jobs):
             if not job.prompt:
                 raise ValueError("the prompt is empty")

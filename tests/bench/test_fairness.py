@@ -47,5 +47,5 @@ def test_our_streams_run_on_until_a_late_prompt_is_read(tmp_path: Path) -> None:
     late = Job(prompt=tuple(rng.choices(range(20, 60), k=700)), num_new=1, starts_after=5)
     run = engine.run(Batch(jobs=(*early, late)))
     assert len(run.times_s[2]) == 1
-    assert run.starts_s[2] >= run.times_s[0][4]
+    assert all(run.starts_s[2] >= times_s[4] for times_s in run.times_s[:2])
     assert all(5 < len(times_s) < 200 and times_s[-1] > run.times_s[2][0] for times_s in run.times_s[:2])

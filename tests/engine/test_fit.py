@@ -67,8 +67,9 @@ def test_what_the_engine_packs_is_counted_twice(is_tied: bool) -> None:
     # A tied embedding is packed as the output; one of its own is only looked up.
     matrices = config.num_parameters - (0 if is_tied else embedding)
     assert twice - once == 2 * matrices
-    assert not holds_second_copy(torch.bfloat16, "int8", "cpu")
-    assert not holds_second_copy(torch.float32, None, "cpu")
+    assert not holds_second_copy(5_000_000, torch.bfloat16, "int8", "cpu")
+    assert not holds_second_copy(5_000_000, torch.float32, None, "cpu")
+    assert not holds_second_copy(7_000_000_000, torch.bfloat16, None, "cpu")
 
 
 def test_unless_it_is_told_the_pool_takes_what_is_left() -> None:
