@@ -137,10 +137,11 @@ def test_killed_at_any_moment_it_gives_what_was_written_or_nothing(tmp_path: Pat
         assert source.stdin is not None
         assert source.stdout is not None
         for number in range(50):
+            before = {path: path.stat().st_size for path in segments(tmp_path)}
             print(file=source.stdin, flush=True)
             child = int(source.stdout.readline())
             if number % 4:
-                _wait_until_written(tmp_path)
+                _wait_until_written(tmp_path, before)
             time.sleep(generator.uniform(0.0, 0.05))
             os.kill(child, signal.SIGKILL)
             assert source.stdout.readline() == "dead\n"
@@ -159,10 +160,9 @@ def test_killed_at_any_moment_it_gives_what_was_written_or_nothing(tmp_path: Pat
     assert size(tmp_path) <= SMALL.max_bytes + SMALL.segment_bytes
 
 
-def _wait_until_written(folder: Path) -> None:
-    """Until the newest segment holds a whole page, or a new segment has been begun; five seconds at most."""
-    before = {path: path.stat().st_size for path in segments(folder)}
-    give_up_at = time.monotonic() + 5.0
+def _wait_until_written(folder: Path, before: dict[Path, int]) -> None:
+    """Until a segment has a whole page more than before; two seconds at most."""
+    give_up_at = time.monotonic() + 2.0
     while time.monotonic() < give_up_at:
         grown = (path.stat().st_size - before.get(path, 4096) for path in segments(folder))
         if any(growth >= PAGE_BYTES + 64 for growth in grown):
