@@ -49,6 +49,7 @@ class Loading:
 def parse_bytes(option: str, word: str) -> int:
     """`500MB`, `4GB`, `1.5GiB`. Raises CaesuraError naming the option."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(MB|GB|MiB|GiB)", word)
-    if found is None or float(found[1]) == 0:
-        raise CaesuraError(f"{option} takes a size such as 500MB or 4GB, not `{word}`")
-    return int(float(found[1]) * _UNITS[found[2]])
+    size = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 1 <= size < 2**63:
+        raise CaesuraError(f"{option} takes a size such as 500MB or 4GB, not `{word[:80]}`")
+    return int(size)

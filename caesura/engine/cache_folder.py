@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from caesura.engine.folder_lock import FolderLock
+from caesura.engine.folder_lock import FolderLock, is_cache_folder
 from caesura.engine.segment_index import SegmentUse, delete_index, read_uses
 from caesura.engine.segments import SegmentInfo, read_segment_header, segment_numbers, segment_path
 
@@ -79,7 +79,7 @@ def clear(folder: Path, is_wanted: Callable[[StoredModel], bool], *, is_forced: 
 
     Raises FolderInUseError if a server holds the folder and it is not forced, OSError if a file stays.
     """
-    if not folder.is_dir():
+    if not is_cache_folder(folder):
         return 0
     wanted = {(model.name, model.identity) for model in stored_models(folder) if is_wanted(model)}
     with ExitStack() as stack:

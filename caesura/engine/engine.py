@@ -29,7 +29,7 @@ from caesura.messages.errors import ApiError, OverloadedError
 log = logging.getLogger(__name__)
 
 # Shorter than anyone sees, and still several steps of a small model.
-_MAX_WAIT_S = 0.025
+_MAX_WAIT_S = 0.05
 
 _FAILED = "The engine failed while it computed this reply; try again"
 

@@ -59,6 +59,9 @@ _TTL_S = {"5m": 300.0, "1h": 3600.0}
 # Rendering more characters than this takes over a millisecond, which other streams would feel.
 _MAX_INLINE_CHARACTERS = 10_000
 
+# What a block takes beside its text, in characters' time.
+_BLOCK_CHARACTERS = 100
+
 # More at once would take the processors away from the engine's own thread.
 _MAX_RENDERS = 2
 
@@ -191,10 +194,11 @@ def _retention(breakpoint: Breakpoint) -> Retention:
 
 
 def _num_characters(conversation: Conversation) -> int:
-    turns = (block for turn in conversation.turns for block in turn.content)
-    return sum(len(getattr(block, "text", "") or getattr(block, "thinking", "")) for block in turns) + sum(
-        len(block.text) for block in conversation.system
-    )
+    """Characters to render, and for each block what its markers cost beside them."""
+    blocks = [block for turn in conversation.turns for block in turn.content]
+    texts = [*(getattr(block, "text", "") or getattr(block, "thinking", "") for block in blocks)]
+    texts += [block.text for block in conversation.system]
+    return sum(len(text) + _BLOCK_CHARACTERS for text in texts)
 
 
 def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:

@@ -25,7 +25,16 @@ _CONFIG = "tokenizer_config.json"
 _SPECIAL_MAP = "special_tokens_map.json"
 
 # What a template can do wrong with values that it did not expect.
-_FAULTS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+_FAULTS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 Message = Mapping[str, str]
 
@@ -67,7 +76,10 @@ class ChatTemplate:
         several the one that is called "default". Raises TokenizerError naming the file and what to add.
         """
         config = _read_object(folder / _CONFIG)
-        source, origin = _find_source(folder, config)
+        try:
+            source, origin = _find_source(folder, config)
+        except (LookupError, TypeError, UnicodeDecodeError) as error:
+            raise TokenizerError(f"{folder}: the chat template cannot be read: {error!r}") from error
         try:
             return cls(source, _special_tokens(config, _read_object(folder / _SPECIAL_MAP)))
         except ValueError as error:

@@ -9,7 +9,9 @@ from typer.testing import CliRunner, Result
 from caesura.cli.cache import cache_folder
 from caesura.cli.main import app
 from caesura.engine.disk_tier import DiskTier
+from caesura.engine.folder_lock import FolderLock
 from caesura.engine.segments import Owner, segment_path
+from caesura.messages.errors import CaesuraError
 
 NANO = Owner(name="nano", identity=bytes.fromhex("0a1b2c3d4e5f"))
 OTHER = Owner(name="other", identity=bytes.fromhex("ffee00112233"))
@@ -58,10 +60,19 @@ def test_a_folder_that_is_not_there_holds_nothing_and_is_not_made(tmp_path: Path
     assert "nothing is stored" in run(tmp_path / "none").output
 
 
+def test_a_folder_of_somebody_elses_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").write_bytes(b"mine")
+    assert run(tmp_path, "clear").exit_code == 0
+    with pytest.raises(CaesuraError, match="holds other files"):
+        FolderLock(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"index.sqlite"}
+    assert (tmp_path / "index.sqlite").read_bytes() == b"mine"
+
+
 def test_clearing_deletes_every_page(folder: Path) -> None:
     (folder / "mine.txt").touch()
     assert "cleared 55.2 kB" in run(folder, "clear").output
-    assert {path.name for path in folder.iterdir()} == {"lock", "mine.txt"}
+    assert {path.name for path in folder.iterdir()} == {"CACHEDIR.TAG", "lock", "mine.txt"}
     assert "nothing is stored" in run(folder).output
 
 
