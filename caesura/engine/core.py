@@ -219,7 +219,14 @@ class EngineCore:
 
     def cancel_all(self) -> list[Report]:
         """End everything."""
-        return [self._end(sequence, "cancelled") for sequence in list(self._live)]
+        reports: list[Report] = []
+        for sequence in list(self._live):
+            try:
+                reports.append(self._end(sequence, "cancelled"))
+            except Exception:  # one that cannot be accounted for must not keep the others
+                log.exception("a sequence could not be ended; it is forgotten")
+                self._live.pop(sequence, None)
+        return reports
 
     def step(self) -> list[Report]:
         """Compute one step and give every sequence that sampled, or has nothing to sample, its report."""

@@ -33,6 +33,7 @@ class Waiting:
     leader: a running sequence that computes what this one needs too, up to `num_shared` tokens.
     leader_stood: how many tokens the leader had computed at the step numbered `looked_at`.
     may_follow: whether it may wait for a leader; not once a leader has made no headway.
+    first_since: when it was first seen at the head of its tenant's queue.
     blocked_at: how many pages were available when they were too few; it is not looked at again before
         that number changes.
     """
@@ -44,6 +45,7 @@ class Waiting:
     leader_stood: int = 0
     looked_at: int = 0
     may_follow: bool = True
+    first_since: float | None = None
     blocked_at: int | None = None
 
 
@@ -84,12 +86,20 @@ class FairQueue:
     def pick(self, look: Callable[[Waiting], Look], now: float) -> Waiting | None:
         """Take out the next to start, if one can."""
         first = (queue[0] for queue in self._queues.values())
-        aged = [each for each in first if now - each.sequence.arrived_s >= self._max_wait_s]
-        for waiting in sorted(aged, key=lambda each: each.sequence.arrived_s):
+        aged = [each for each in first if now - self._first_since(each, now) >= self._max_wait_s]
+        for waiting in sorted(aged, key=lambda each: self._first_since(each, now)):
             seen = look(waiting)
             if seen != "follows":
                 return self._take(waiting) if seen == "ready" else None
         return self._pick_in_turn(look)
+
+    def _first_since(self, waiting: Waiting, now: float) -> float:
+        """Since when it has been its tenant's first. Age counts from there: a backlog would else be aged as
+        a whole, and its tenant would go before all others.
+        """
+        if waiting.first_since is None:
+            waiting.first_since = now
+        return waiting.first_since
 
     def _pick_in_turn(self, look: Callable[[Waiting], Look]) -> Waiting | None:
         ready: dict[str, Waiting] = {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
+from functools import partial
 from itertools import groupby
 from typing import Protocol
 
@@ -135,6 +136,8 @@ class PrefixCache:
         sequence.num_computed += num_read * sequence.page_size
         self.num_loaded += num_read
         self._keep(sequence, now, is_written=True)
+        for ttl_s, numbers in groupby(range(first, first + num_read), key=partial(_ttl_s, sequence)):
+            self._tiers.touch([sequence.keys[number] for number in numbers], self._until(ttl_s))
         return num_read
 
     def keep(self, sequence: Sequence, now: float) -> None:
@@ -169,10 +172,11 @@ class PrefixCache:
 
     def _insert(self, sequence: Sequence, number: int, *, is_written: bool) -> Node:
         key, page = sequence.keys[number], sequence.pages[number]
-        self.pool.hold((page,))
         if self._tiers is not None and not is_written:
             payload = self._store.export_page(page)
             self._tiers.write(key, payload, retain_until=self._until(_ttl_s(sequence, number)))
+        # Last, for a page that could not be written down must not stay held.
+        self.pool.hold((page,))
         return self.tree.insert(key, sequence.node, page)
 
     def _adopt(self, sequence: Sequence, number: int, node: Node) -> None:

@@ -203,13 +203,14 @@ class Scheduler:
             waiting = self.waiting.pick(look, now)
             if waiting is None:
                 return
-            self._admission.start(waiting, now)
+            # It runs before it has pages: should they not come, it is among those that are ended.
             sequence = waiting.sequence
+            sequence.status = "running"
+            insort(self.running, sequence, key=lambda each: each.id)
+            self._admission.start(waiting, now)
             if not sequence.num_once:
                 sequence.num_cached = _num_at_hand(sequence)
             sequence.num_once = max(sequence.num_once, sequence.num_computed)
-            sequence.status = "running"
-            insort(self.running, sequence, key=lambda each: each.id)
 
     def _chunks(self, forced: list[Sequence], prompts: list[Sequence], num_decode: int) -> list[Row]:
         budget = self.config.max_step_tokens - num_decode
