@@ -111,7 +111,7 @@ class PrefixCache:
             gone = self.tree.evict(wanted - self.pool.num_free, now)
             self.pool.release(node.page for node in gone)
             self.num_evicted += len(gone)
-        sequence.pages += self.pool.take(wanted)
+        sequence.pages += self.pool.take(wanted, after=sequence.pages[-1] if sequence.pages else None)
         return True
 
     def copy_tail(self, source: Sequence, target: Sequence, num_shared: int) -> None:

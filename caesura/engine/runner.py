@@ -7,7 +7,7 @@ a prompt's are not. Enters: a `StepPlan`. Leaves: the logits of the rows that sa
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,13 +17,15 @@ from torch import Tensor
 from caesura.engine.kv_store import KVStore
 from caesura.engine.paged_attention import PagedAttention, attention_plan
 from caesura.engine.scheduler import Row, StepPlan
+from caesura.engine.shared_prefixes import Arrangement, arranged, longest_first
 from caesura.engine.window_attention import WindowedAttention
 from caesura.model.attention import Attend
 from caesura.model.frozen import MAX_FROZEN_PARAMETERS, frozen
 from caesura.model.transformer import Transformer
 
-# From so many tokens on, a step's operators last long enough to be shared.
+# From so many tokens on, or with so long a history, a step's operators last long enough to be shared.
 _MANY_TOKENS = 128
+_LONG_HISTORY = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +56,18 @@ class Runner:
     @torch.inference_mode()
     def run(self, plan: StepPlan) -> StepOutput:
         """Compute the plan's tokens, and score what follows the rows that sample."""
-        is_long = sum(len(row.tokens) for row in plan.rows) >= _MANY_TOKENS
+        has_many = sum(len(row.tokens) for row in plan.rows) >= _MANY_TOKENS
+        is_long = has_many or any(row.start >= _LONG_HISTORY for row in plan.rows)
         with _at_least(self._prompt_threads if is_long else 1):
             return self._run(plan)
 
     def _run(self, plan: StepPlan) -> StepOutput:
-        rows = _longest_first(plan)
+        decode, chunks = self._arranged(plan), plan.rows[plan.num_decode :]
+        rows = [*decode.rows, *chunks]
         device = self._store.device
         tokens_T = torch.tensor([token for row in rows for token in row.tokens], device=device)
         positions = [row.start + offset for row in rows for offset in range(len(row.tokens))]
-        attend = self._attend(rows, plan.num_decode)
+        attend = self._attend(decode, chunks)
         hidden_TD = self._model(tokens_T, torch.tensor(positions, device=device), attend)
         last, stop = list[int](), 0
         for row in rows:
@@ -75,11 +79,18 @@ class Runner:
         sampled = tuple(row.sequence for row in rows if row.is_sampled)
         return StepOutput(sequences=sampled, logits_RV=self._model.logits(hidden_TD))
 
-    def _attend(self, rows: list[Row], num_decode: int) -> Attend:
-        plan, windows = attention_plan(rows, num_decode, self._store), self._model.config.windows
+    def _arranged(self, plan: StepPlan) -> Arrangement:
+        rows = plan.rows[: plan.num_decode]
+        if self._store.device.type == "cpu":
+            return arranged(rows, self._store.page_size)
+        return Arrangement((), longest_first(rows))
+
+    def _attend(self, decode: Arrangement, chunks: Sequence[Row]) -> Attend:
+        plan, windows = attention_plan(decode, chunks, self._store), self._model.config.windows
         if not windows:
             return PagedAttention(self._store, plan)
-        return WindowedAttention(self._store, plan, rows, num_decode, windows)
+        rows = decode.rows
+        return WindowedAttention(self._store, plan, [*rows, *chunks], len(rows), windows)
 
 
 @contextmanager
@@ -93,12 +104,6 @@ def _at_least(num_threads: int) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _longest_first(plan: StepPlan) -> list[Row]:
-    """Decode rows sorted by length, so that those which are padded together are neighbours."""
-    decode = sorted(plan.rows[: plan.num_decode], key=lambda row: -row.start)
-    return [*decode, *plan.rows[plan.num_decode :]]
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -40,7 +40,7 @@ class SchedulerConfig:
 
     max_running: int = 128
     max_step_tokens: int = 512
-    min_chunk_tokens: int = 16
+    min_chunk_tokens: int = 2
     target_step_s: float = 0.06
     max_stretch: float = 3.0
     quantum_tokens: int = 2048
@@ -254,7 +254,7 @@ class _Rest(NamedTuple):
         """How large a chunk of this sequence it holds; `least` tokens whatever work they are."""
         affordable = self.tokens
         if self.work < chunk_work(sequence.num_computed, self.tokens):
-            affordable = max(least, tokens_within(max(0.0, self.work), sequence.num_computed))
+            affordable = max(least, tokens_within(self.work, sequence.num_computed))
         return min(sequence.num_pending, self.tokens, affordable)
 
     def less(self, sequence: Sequence, size: int) -> _Rest:

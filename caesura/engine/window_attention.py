@@ -28,7 +28,7 @@ class Reach:
 
     tokens: which tokens of the batch.
     num_rows: 1 for a chunk; for decode rows, how many.
-    page_rows: the (page, head) rows to gather, for (2, R, K, P) in this order.
+    page_rows: the (head, page) rows to gather, for (2, R, K, P) in this order.
     mask_RNL: True where a query may read what was gathered.
     """
 
@@ -100,8 +100,8 @@ def _reach(rows: Sequence[Row], start: int, window: int, store: KVStore) -> Reac
     )
     table = [_last_pages(row.pages[: last + 1], num_pages) for row, last in zip(rows, lasts, strict=True)]
     pages_RP = torch.tensor(table, device=store.device)
-    heads_2K = torch.arange(2 * store.num_kv_heads, device=store.device).view(2, -1)
-    page_rows = heads_2K[:, None, :, None] + pages_RP[None, :, None] * (2 * store.num_kv_heads)
+    heads_2K = store.head_offsets.view(2, -1)
+    page_rows = heads_2K[:, None, :, None] + pages_RP[None, :, None]
     return Reach(
         tokens=slice(start, start + len(rows) * num_tokens),
         num_rows=len(rows),

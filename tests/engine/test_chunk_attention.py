@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caesura.engine.chunk_attention import chunk_attention, chunk_mask
+from caesura.engine.history import Piece
+from caesura.engine.kv_store import KVStore
+from caesura.model import ModelConfig
+from tests.engine.conftest import SMALL
 
 
 def _formula(query_NHE: torch.Tensor, key_KLE: torch.Tensor, value_KLE: torch.Tensor) -> torch.Tensor:
@@ -20,22 +27,37 @@ def _formula(query_NHE: torch.Tensor, key_KLE: torch.Tensor, value_KLE: torch.Te
     return (scores_HNL.masked_fill(is_later_NL, -torch.inf).softmax(-1) @ value_HLE).transpose(0, 1)
 
 
+def _store(num_kv_heads: int, dtype: torch.dtype) -> KVStore:
+    """Of heads of 8, as the queries here are."""
+    config: ModelConfig = replace(SMALL, num_heads=num_kv_heads, num_kv_heads=num_kv_heads, head_dim=8)
+    return KVStore(config, num_pages=1, page_size=8, dtype=dtype, device=torch.device("cpu"))
+
+
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
 @settings(deadline=None)
 @given(
     num_queries=st.sampled_from([1, 2, 31, 127, 128, 129, 200]),
     num_before=st.sampled_from([0, 1, 50, 300]),
     heads=st.sampled_from([(1, 1), (4, 2), (4, 4), (6, 1)]),
+    cuts=st.lists(st.integers(0, 1000), max_size=3),
 )
 def test_a_chunk_reads_what_the_formula_says(
-    dtype: torch.dtype, error: float, num_queries: int, num_before: int, heads: tuple[int, int]
+    dtype: torch.dtype,
+    error: float,
+    num_queries: int,
+    num_before: int,
+    heads: tuple[int, int],
+    cuts: list[int],
 ) -> None:
     generator = torch.Generator().manual_seed(num_queries + num_before)
     query = torch.randn(num_queries, heads[0], 8, generator=generator).to(dtype)
     # A history as it is gathered: longer than the chunk's keys, which are a cut of it.
     history = torch.randn(2, heads[1], num_before + num_queries + 5, 8, generator=generator).to(dtype)
-    key, value = history[:, :, : num_before + num_queries].unbind(0)
-    mask = chunk_mask(num_queries, num_before + num_queries, dtype, query.device)
-    read = chunk_attention(query, key, value, mask)
+    length = num_before + num_queries
+    key, value = history[:, :, :length].unbind(0)
+    mask = chunk_mask(num_queries, length, dtype, query.device)
+    cuts = [0, *sorted(cut % length for cut in cuts), length]
+    pieces = [Piece(key[:, a:b], value[:, a:b]) for a, b in pairwise(cuts) if a < b]
+    read = chunk_attention(query, pieces, _store(heads[1], dtype), mask)
     assert read.dtype == dtype
     assert (read.double() - _formula(query, key, value)).abs().max() < error

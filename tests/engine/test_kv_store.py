@@ -19,8 +19,8 @@ def store_of(dtype: torch.dtype) -> KVStore:
 
 
 def page_of(store: KVStore, page: int) -> list[torch.Tensor]:
-    heads = 2 * SMALL.num_kv_heads
-    return [store.page_rows(layer)[page * heads : (page + 1) * heads] for layer in range(SMALL.num_layers)]
+    tokens = slice(page * PAGE, (page + 1) * PAGE)
+    return [store.heads(layer)[:, :, tokens] for layer in range(SMALL.num_layers)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -45,3 +45,15 @@ def test_a_payload_is_a_copy() -> None:
     store.copy_page(2, 1)
     assert bytes(payload) == before != bytes(store.export_page(1))
     assert bytes(store.export_page(1)) == bytes(store.export_page(2))
+
+
+def test_a_pool_begins_on_a_cache_line() -> None:
+    store = store_of(torch.bfloat16)
+    assert not any(store.heads(layer).data_ptr() % 64 for layer in range(SMALL.num_layers))
+
+
+def test_space_is_kept_per_purpose() -> None:
+    store = store_of(torch.float32)
+    first = store.space("scores", 4, 100)
+    assert store.space("tail", 3).data_ptr() != first.data_ptr()
+    assert store.space("scores", 2, 7).data_ptr() == first.data_ptr()

@@ -27,15 +27,22 @@ def whole(model: Transformer, ids: list[int]) -> torch.Tensor:
 
 
 class Pages:
-    """Sequences of known ids on a store whose pages are dealt out in disorder."""
+    """Sequences of known ids on a store whose pages are dealt out in disorder, unless they are in runs.
 
-    def __init__(self, model: Transformer, sequences: list[list[int]]) -> None:
+    num_shared: so many of the first sequence's pages are those of all others, too.
+    """
+
+    def __init__(
+        self, model: Transformer, sequences: list[list[int]], *, in_runs: bool = False, num_shared: int = 0
+    ) -> None:
         self.sequences = sequences
         self.num_computed = [0] * len(sequences)
         dtype = model.embed_tokens.weight.dtype
         needed = [-(-len(ids) // PAGE) for ids in sequences]
         order = torch.randperm(sum(needed), generator=torch.Generator().manual_seed(1)).tolist()
+        order = list(range(sum(needed)))[::-1] if in_runs else order
         self.pages = [tuple(order.pop() for _ in range(count)) for count in needed]
+        self.pages = [self.pages[0][:num_shared] + pages[num_shared:] for pages in self.pages]
         store = KVStore(
             model.config,
             num_pages=sum(needed),
@@ -80,6 +87,36 @@ def test_a_mixed_step_gives_each_sequence_what_it_gets_alone(loaded: LoadedModel
     for sequence, ids in enumerate(sequences):
         expected = whole(loaded.model, ids)[-1]
         torch.testing.assert_close(last[sequence], expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("in_runs", [False, True])
+@pytest.mark.parametrize("num_shared", [3, 4, 20])
+def test_rows_that_begin_alike_read_what_each_reads_alone(
+    loaded: LoadedModel, in_runs: bool, num_shared: int
+) -> None:
+    begin = tokens(num_shared * PAGE, seed=9)
+    sequences = [begin + tokens(length, seed) for seed, length in enumerate((3, 30, 8, 9, 1))]
+    pages = Pages(loaded.model, sequences, in_runs=in_runs, num_shared=num_shared)
+    pages.run((0, len(begin)))
+    pages.num_computed = [len(begin)] * len(sequences)
+    for sequence, ids in enumerate(sequences[:-1]):
+        pages.run((sequence, len(ids) - len(begin) - 1))
+    last = pages.run(*((sequence, 1) for sequence in range(len(sequences))))
+    for sequence, ids in enumerate(sequences):
+        torch.testing.assert_close(last[sequence], whole(loaded.model, ids)[-1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("in_runs", [False, True])
+@pytest.mark.parametrize("length", [256, 257, 300])
+def test_a_long_row_reads_what_it_reads_without_pages(
+    loaded: LoadedModel, in_runs: bool, length: int
+) -> None:
+    sequences = [tokens(length, seed=3), tokens(length - 1, seed=4)]
+    pages = Pages(loaded.model, sequences, in_runs=in_runs)
+    pages.run((0, length - 1), (1, length - 2))
+    last = pages.run((0, 1), (1, 1))
+    for sequence, ids in enumerate(sequences):
+        torch.testing.assert_close(last[sequence], whole(loaded.model, ids)[-1], atol=1e-4, rtol=1e-4)
 
 
 def test_paged_bfloat16_stays_near_plain_float32(loaded: LoadedModel) -> None:

@@ -97,7 +97,7 @@ def sizes(plan: StepPlan) -> list[tuple[int, int]]:
 
 
 def test_decodes_go_before_prompts_and_two_prompts_advance_together() -> None:
-    world = world_of(64)
+    world = world_of(64, min_chunk_tokens=16)
     world.add(Arrival(prompt=text(0, 2), output=50))
     world.step()
     for number in (1, 2):
