@@ -75,12 +75,13 @@ class MaskTable:
         return cls(penalties_PV=table)
 
     def apply(self, logits_RV: Tensor, phases: Sequence[Phase]) -> Tensor:
-        """The logits in float32, with -inf where a row's phase forbids."""
+        """The logits with -inf where a row's phase forbids, in their own dtype: sums of two are slow."""
         indices = [_MASKED_PHASES.index(phase) for phase in phases]
+        penalties_PV = self.penalties_PV.to(logits_RV.dtype)
         if len(set(indices)) == 1:
-            return logits_RV + self.penalties_PV[indices[0]]
+            return logits_RV + penalties_PV[indices[0]]
         index_R = torch.tensor(indices, device=logits_RV.device)
-        return logits_RV + self.penalties_PV.index_select(0, index_R)
+        return logits_RV + penalties_PV.index_select(0, index_R)
 
 
 def draw(
@@ -142,6 +143,7 @@ def _any_of_the_top(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
 def _heated(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
     temperatures = [each.sampling.temperature for each in draws]
     # The likeliest is moved to 0 first, so that a small temperature cannot overflow.
+    scores_RV = scores_RV.float()
     scores_RV = scores_RV - scores_RV.amax(dim=-1, keepdim=True)
     if all(each == 1 for each in temperatures):
         return scores_RV
