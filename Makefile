@@ -83,5 +83,5 @@ eval: $(READY) ## run a suite: make eval SUITE=reasoning ARGS='--budgets 0,64'
 report: $(READY) ## write docs/models/nano.md from what eval and bench measured
 	$(BIN)/caesura report $(ARGS)
 
-clean: ## forget the environment and the caches; runs/ stays
-	rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## forget the environment and the caches; runs/ and the peers (.peers/) stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

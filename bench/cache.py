@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,26 +55,17 @@ class Times:
         uncached = self.uncached
         if len(self.cached) != len(uncached):
             uncached = uncached[:1]
+        beside_unseen = partial(Figure, unit="s", peer="not seen", peers=uncached, is_inverse=True, note=once)
         return [
-            Figure(
+            beside_unseen(
                 name=f"first token of {prompt}, seen before",
-                unit="s",
                 ours=self.cached,
-                peer="not seen",
-                peers=uncached,
-                is_inverse=True,
                 at_least=_WANTED.get(self.length),
-                note=once,
             ),
-            Figure(
+            beside_unseen(
                 name=f"the same after a restart, from disk, {self.num_prompt:,} tokens",
-                unit="s",
                 ours=self.restarted,
-                peer="not seen",
-                peers=uncached,
-                is_inverse=True,
                 at_least=_WANTED_RESTARTED.get(self.length),
-                note=once,
             ),
             Figure(
                 name=f"first token of {prompt}, seen before, over its floor",

@@ -11,9 +11,8 @@ import random
 from typing import Any
 
 from bench.serving import NAME, Server
+from bench.texts import WORDS
 
-_WORDS = """once upon a time the hare asked the tortoise what is there to see beyond the hill and the river
-but nobody answered because it was late and they had walked for many hours through rain and snow"""
 _NUM_NEW = 16
 _TOLERANCE = 0.01
 _SLACK_TOKENS = 8
@@ -39,7 +38,7 @@ def long_body(seed: int, num_words: int) -> dict[str, Any]:
     prompts take minutes and are asked several times.
     """
     rng = random.Random(seed)
-    words = [str(rng.randrange(10**7, 10**8)), *rng.choices(_WORDS.split(), k=num_words)]
+    words = [str(rng.randrange(10**7, 10**8)), *rng.choices(WORDS, k=num_words)]
     kept = {"type": "text", "text": " ".join(words), "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     return {
         "model": NAME,

@@ -24,6 +24,7 @@ class Figure:
     peers: the peer's values, in the same order; or one value, where it was measured only once.
     is_inverse: whether the ratio is the peer's value over ours, as for times that should be short.
     at_least, at_most: the ratio that is wanted, if one is.
+    is_absolute: whether they are meant for `ours` itself, because it is compared with nothing.
     note: a further condition, or why there is no peer.
     """
 
@@ -35,6 +36,7 @@ class Figure:
     is_inverse: bool = False
     at_least: float | None = None
     at_most: float | None = None
+    is_absolute: bool = False
     note: str = ""
 
     @property
@@ -48,18 +50,20 @@ class Figure:
 
     @property
     def wanted(self) -> str:
-        """The ratio that is wanted, in words; empty if none is."""
+        """The ratio or value that is wanted, in words; empty if none is."""
         if self.at_least is not None:
             return f">= {self.at_least:g}"
         return "" if self.at_most is None else f"<= {self.at_most:g}"
 
     @property
     def holds(self) -> bool | None:
-        """Whether the median ratio is as wanted; None if nothing is wanted or nothing was compared."""
-        if not self.wanted or not self.peers:
+        """Whether the median is as wanted; None if nothing is wanted, or a ratio and nothing was compared."""
+        if not self.wanted or not (self.peers or self.is_absolute):
             return None
-        ratio = statistics.median(self.ratios)
-        return ratio >= (self.at_least or 0.0) and (self.at_most is None or ratio <= self.at_most)
+        median = statistics.median(self.ours if self.is_absolute else self.ratios)
+        if self.at_least is not None and median < self.at_least:
+            return False
+        return self.at_most is None or median <= self.at_most
 
     def as_json(self) -> dict[str, Any]:
         """Medians, and the lowest and highest ratio."""

@@ -1,8 +1,8 @@
 """The models that are measured: nano, and Llama shapes with random weights that every peer opens.
 
-Speed must not depend on when a model chooses to stop, and all sides must do the same work. So the row
-of the end-of-turn token is taken out of the embedding, which is also the output projection: its logit
-is 0, and greedy decoding never picks it. Enters: a trained folder, or none (then random weights of the
+Speed must not depend on when a model chooses to stop, and all sides must do the same work. So the
+end-of-turn token's row of the output projection is made to point away from what the network says on
+average: its logit is far below all others. Enters: a trained folder, or none (then random weights of the
 same shape). Leaves: a folder that every contender loads. Read next: `decode.py`.
 """
 
@@ -12,12 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from caesura.model import PRESETS, ModelConfig, RopeConfig, Transformer, load_model
+from caesura.model import PRESETS, ModelConfig, PackedAttention, RopeConfig, Transformer, load_model
 from caesura.tokens import Tokenizer
 from caesura.tokens.markers import END, MARKERS
 from caesura.train.stage import export
 
+_END_LOGIT = -30.0
+_NUM_PROBED = 4096
 _TEXT = "Once upon a time a hare asked a tortoise: what is 12 times 31? It paused to think. "
 
 
@@ -84,6 +87,18 @@ def _random(config: ModelConfig) -> tuple[Transformer, Tokenizer]:
 
 def _export(model: Transformer, tokenizer: Tokenizer, folder: Path) -> Path:
     with torch.no_grad():
-        model.embed_tokens.weight[tokenizer.marker(END)] = 0.0
+        output = model.embed_tokens if model.lm_head is None else model.lm_head
+        output.weight[tokenizer.marker(END)] = _away_from_all(model, tokenizer.vocab_size)
     export(model.to_dtype(torch.bfloat16), tokenizer, folder, {})
     return folder
+
+
+def _away_from_all(model: Transformer, num_words: int) -> Tensor:
+    """(D,): the row whose products with what the network puts out come nearest to `_END_LOGIT`. A row of
+    zeros would be drawn now and then among the twenty likeliest.
+    """
+    tokens_1T = torch.randint(
+        len(MARKERS), num_words, (1, _NUM_PROBED), generator=torch.Generator().manual_seed(0)
+    )
+    hidden_TD = model(tokens_1T, torch.arange(_NUM_PROBED)[None], PackedAttention())[0].float()
+    return torch.linalg.lstsq(hidden_TD, torch.full((_NUM_PROBED, 1), _END_LOGIT)).solution[:, 0]

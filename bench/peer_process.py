@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from bench.interruption import undisturbed
 from bench.peers.protocol import Batch, PeerSettings, Run
 
 ROOT = Path(__file__).parent.parent
@@ -52,7 +53,7 @@ class PeerProcess:
             raise PeerError(f"{name} is not installed; `make peers` installs it")
         self.name = name
         self._log = Path(settings.scratch) / f"{kind.module.rpartition('.')[2]}.log"
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, undisturbed():
             self._process = subprocess.Popen(
                 [str(kind.python), "-m", kind.module],
                 cwd=ROOT,
@@ -65,9 +66,11 @@ class PeerProcess:
                 # wakes and hangs up a stopped group of the same session.
                 process_group=0,
             )
+        self._is_listening = False
         try:
             self.version = str(self._ask(asdict(settings))["ready"])
-        except PeerError:
+        except BaseException:
+            # Also one that interrupts us: nobody else knows of the process.
             self.close()
             raise
         self._signal(signal.SIGSTOP)
@@ -81,12 +84,12 @@ class PeerProcess:
             self._signal(signal.SIGSTOP)
 
     def close(self) -> None:
-        """End the process and its children."""
+        """End the process and its children; one that is at work gets no time to end by itself."""
         self._signal(signal.SIGCONT)
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            self._process.wait(timeout=_STOP_S)
+            self._process.wait(timeout=_STOP_S if self._is_listening else 0.0)
         except subprocess.TimeoutExpired:
             self._process.terminate()
         self._signal(signal.SIGKILL)
@@ -103,6 +106,7 @@ class PeerProcess:
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._is_listening = False
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -111,6 +115,7 @@ class PeerProcess:
             line = ""
         if not line:
             raise PeerError(f"{self.name} ended by itself:\n{_tail(self._log)}")
+        self._is_listening = True
         reply = cast(dict[str, Any], json.loads(line))
         if "error" in reply:
             raise PeerError(f"{self.name}: {reply['error']}")

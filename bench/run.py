@@ -1,8 +1,9 @@
 """`make bench`: every benchmark in one run, one table, and one JSON line at the end.
 
 Each part runs in a process of its own with a timeout, so that no part's threads or memory are in
-another's way. Enters: `--quick`, `--long`, `--model FOLDER`, `--only PART`. Leaves: a table, a JSON line,
-and an exit code that is not 0 if a part failed; a ratio that is not as wanted is marked, and fails nothing.
+another's way. Interrupted, the run ends that process and all that it has started. Enters: `--quick`,
+`--long`, `--model FOLDER`, `--only PART`. Leaves: a table, a JSON line, and an exit code that is not 0 if a
+part failed; a ratio that is not as wanted is marked, and fails nothing.
 What each figure means is in docs/benchmarks.md. Read next: `decode.py`, `contest.py`, `cache.py`.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -28,13 +28,17 @@ from bench.cache import measure_cache
 from bench.cancelling import measure_cancelling
 from bench.decode import measure_decode
 from bench.fairness import measure_fairness
+from bench.interruption import end_in_order
 from bench.measure import Figure
 from bench.model_folder import endless_folder
 from bench.models import measure_models
+from bench.part_process import PartError, output_of
 from bench.prefill import measure_prefill
 from bench.server import measure_server
 from bench.settings import Settings
 from bench.sharing import measure_samples, measure_streams
+from bench.soak import measure_soak
+from bench.storage import measure_storage
 from bench.training import measure_training
 
 
@@ -62,6 +66,8 @@ PARTS = {
     "samples": Part(measure=measure_samples),
     "fairness": Part(measure=measure_fairness),
     "cancelling": Part(measure=measure_cancelling, timeout_s=600.0),
+    "storage": Part(measure=measure_storage),
+    "soak": Part(measure=measure_soak),
 }
 BUNDLED = Path(__file__).parent.parent / "caesura" / "bundled" / "nano"
 
@@ -76,14 +82,11 @@ def run_part(part: str, options: argparse.Namespace) -> Report:
     command += [] if options.peers else ["--no-peers"]
     command += ["--threads", str(options.threads)] if options.threads else []
     command += ["--model", str(options.model)] if options.model else []
-    timeout_s = timeout(part, options)
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired:
-        return {"part": part, "error": f"took more than {timeout_s:.0f} s"}
-    if done.returncode:
-        return {"part": part, "error": f"ended with exit code {done.returncode}; see above"}
-    return {"part": part, "figures": json.loads(done.stdout.splitlines()[-1])}
+        output = output_of(command, timeout(part, options))
+    except PartError as error:
+        return {"part": part, "error": str(error)}
+    return {"part": part, "figures": json.loads(output.splitlines()[-1])}
 
 
 def timeout(part: str, options: argparse.Namespace) -> float:
@@ -154,6 +157,7 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    end_in_order()
     if options.part:
         measure_here(options.part, options)
         return 0

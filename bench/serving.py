@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,15 @@ class Reply:
 class Server:
     """`caesura serve` with a cache folder."""
 
-    def __init__(self, folder: Path, state: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, state: Path, settings: Settings, options: Sequence[str] = ()) -> None:
+        """options: further ones of `caesura serve`."""
         self._state = state
         self._command = [str(Path(sys.executable).with_name("caesura")), "serve", "--no-page", "--port"]
         self._options = ["--model", f"{NAME}={folder}", "--cache-dir", str(self.cache)]
         self._options += ["--threads", str(settings.threads)] if settings.threads else []
+        self._options += options
         self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
         self._client = httpx.Client(timeout=_REPLY_S, trust_env=False)
 
     @property
@@ -74,16 +77,16 @@ class Server:
         """Come up on a free port. Raises RuntimeError if it does not."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+            self.port = probe.getsockname()[1]
         self._state.mkdir(parents=True, exist_ok=True)
         with (self._state / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._command, str(port), *self._options],
+                [*self._command, str(self.port), *self._options],
                 env={**os.environ, "CAESURA_STATE": str(self._state)},
                 stdout=log,
                 stderr=log,
             )
-        self._url = f"http://127.0.0.1:{port}"
+        self._url = f"http://127.0.0.1:{self.port}"
         self._wait_until_up(self._process)
 
     def stop(self) -> None:
@@ -97,6 +100,17 @@ class Server:
         """Stop for good."""
         self.stop()
         self._client.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs. Raises RuntimeError if none does."""
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError("the server does not run")
+        return self._process.pid
+
+    def numbers(self) -> dict[str, int]:
+        """What the engine is doing: the fields of its `EngineStats`."""
+        return self._client.get(f"{self._url}/health").json()["engines"][NAME]
 
     def count(self, body: dict[str, Any]) -> int:
         """Tokens of a request's prompt."""
@@ -141,9 +155,9 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, state: Path, settings: Settings) -> Generator[Server]:
-    """A server that is up."""
-    server = Server(folder, state, settings)
+def running(folder: Path, state: Path, settings: Settings, options: Sequence[str] = ()) -> Generator[Server]:
+    """A server that is up. options: further ones of `caesura serve`."""
+    server = Server(folder, state, settings, options)
     try:
         server.start()
         yield server

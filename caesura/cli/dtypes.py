@@ -15,7 +15,7 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
 class Dtype(StrEnum):
-    """How weights, keys and values are kept; AUTO is bfloat16 where that is fast, else float32."""
+    """How weights are kept, and what is computed in; AUTO is bfloat16 where that is fast, else float32."""
 
     AUTO = "auto"
     FLOAT32 = "float32"
@@ -30,19 +30,28 @@ class Quantise(StrEnum):
     INT4 = "int4"
 
 
+class KVDtype(StrEnum):
+    """How keys and values are kept; AUTO is as they are computed."""
+
+    AUTO = "auto"
+    INT8 = "int8"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
     """How models are loaded.
 
-    dtype: of weights, keys and values.
+    dtype: of weights, and of what is computed.
     quantise: how the weights of products are packed; None: not at all.
     rope_scaling: such as `yarn:4`; None: as config.json says.
+    kv_dtype: of keys and values.
     kv_bytes: of each model's keys and values; None: 4 GB, or what is left beside the weights.
     """
 
     dtype: Dtype = Dtype.AUTO
     quantise: Quantise | None = None
     rope_scaling: str | None = None
+    kv_dtype: KVDtype = KVDtype.AUTO
     kv_bytes: int | None = None
 
 

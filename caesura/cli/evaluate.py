@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from caesura.cli.bundled import BUNDLED_NAME, bundled_folder
-from caesura.cli.dtypes import Dtype
+from caesura.cli.dtypes import Dtype, KVDtype
 from caesura.cli.evaluation import Evaluation
 from caesura.cli.extras import needs_extra
 from caesura.cli.screen import configure_logging, fail, stderr
@@ -47,6 +47,7 @@ _OUT = typer.Option(help="Where the results go; default runs/evals/NAME.")
 _DATA = typer.Option(envvar="CAESURA_DATA", help="The data sets' folder, for the language suite.")
 _RUN = typer.Option(help="The training run's folder, for the report; found where the model lies in one.")
 _CONNECTIONS = typer.Option(min=1, help="Requests at a time.")
+_KV_DTYPE = typer.Option(help="How keys and values are kept; the language suite keeps none.")
 _THREADS = typer.Option(min=1, help="Threads to compute with.")
 
 
@@ -64,6 +65,7 @@ def evaluate(
     connections: Annotated[int, _CONNECTIONS] = 128,
     threads: Annotated[int | None, _THREADS] = None,
     dtype: Annotated[Dtype, typer.Option(help="How weights are kept.")] = Dtype.AUTO,
+    kv_dtype: Annotated[KVDtype, _KV_DTYPE] = KVDtype.AUTO,
 ) -> None:
     """Measure a model: accuracy over thinking budgets, obedience, language.
 
@@ -73,8 +75,10 @@ def evaluate(
     try:
         folder = None if base_url else model_folder(model)
         name = model if folder is None else model_name(folder)
+        suites = chosen_suites(suite, is_remote=folder is None)
+        check_kv_dtype(kv_dtype, suites, is_remote=folder is None)
         evaluation = Evaluation(
-            suites=chosen_suites(suite, is_remote=folder is None),
+            suites=suites,
             model=name,
             source=model,
             folder=folder,
@@ -89,6 +93,7 @@ def evaluate(
             max_connections=connections,
             num_threads=threads,
             dtype=dtype,
+            kv_dtype=kv_dtype,
         )
         with needs_extra("train,evals"):
             # Torch and inspect-ai take seconds to import, and `--help` should not wait for them.
@@ -108,6 +113,18 @@ def chosen_suites(suite: Suite, *, is_remote: bool) -> tuple[str, ...]:
     if suite not in possible:
         raise CaesuraError(f"{suite} needs the model in this process; give a folder and no --base-url")
     return tuple(each.value for each in possible if each is not Suite.ALL and suite in (each, Suite.ALL))
+
+
+def check_kv_dtype(kv_dtype: KVDtype, suites: tuple[str, ...], *, is_remote: bool) -> None:
+    """Raises CaesuraError where the option would change nothing."""
+    if kv_dtype is KVDtype.AUTO:
+        return
+    if is_remote:
+        raise CaesuraError(
+            "--kv-dtype is up to the server; give it to caesura serve, and leave it out beside --base-url"
+        )
+    if suites == (Suite.LANGUAGE,):
+        raise CaesuraError("--kv-dtype changes nothing in the language suite; leave it out")
 
 
 def parse_budgets(words: str) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from caesura.cli.dtypes import Dtype
+from caesura.cli.dtypes import Dtype, KVDtype
 
 _PACKAGES = ("caesura", "torch", "inspect-ai", "tokenizers")
 
@@ -25,7 +25,8 @@ class Evaluation:
     suites: which, in order. model: the name. source: as it was given. folder: where it lies, if here.
     run_folder: the training run that it comes from, if known. base_url, api_key: the server, otherwise.
     budgets: ascending. num_problems: of each family and seed. num_seeds: how many.
-    out: where results go. data: where data sets lie. max_connections, num_threads, dtype: how.
+    out: where results go. data: where data sets lie. max_connections, num_threads, dtype,
+    kv_dtype: how.
     """
 
     suites: tuple[str, ...]
@@ -43,6 +44,7 @@ class Evaluation:
     max_connections: int
     num_threads: int | None
     dtype: Dtype
+    kv_dtype: KVDtype = KVDtype.AUTO
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -64,6 +66,8 @@ class Evaluation:
         if suite in ("reasoning", "padding"):
             words += ["--seeds", str(self.num_seeds)]
         words += ["--base-url", self.base_url] if self.base_url else []
+        if suite != "language" and self.kv_dtype != KVDtype.AUTO:
+            words += ["--kv-dtype", self.kv_dtype]
         return " ".join([*words, "--out", self.out.as_posix()])
 
 

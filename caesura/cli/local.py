@@ -15,10 +15,11 @@ from pathlib import Path
 import torch
 
 from caesura.cli.caching import Caching
-from caesura.cli.dtypes import Dtype, Loading, Quantise
+from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise
 from caesura.cli.page_tiers import page_tiers
 from caesura.engine import EngineConfig, LoadedModel, LocalClient, load
 from caesura.engine.fit import Need, available_bytes, holds_second_copy, kv_budget, need
+from caesura.engine.kv_store import KVDtype as EngineKVDtype
 from caesura.engine.loading import chosen_dtype
 from caesura.messages.errors import ModelFolderError
 from caesura.model.folder import FolderError, read_config
@@ -37,7 +38,7 @@ _QUANTISATIONS: dict[Quantise | None, Quantisation | None] = {
     Quantise.INT8: "int8",
     Quantise.INT4: "int4",
 }
-
+_KV_DTYPES: dict[KVDtype, EngineKVDtype | None] = {KVDtype.AUTO: None, KVDtype.INT8: "int8"}
 
 _NOTHING_BELOW = Caching(disk_bytes=0, ram_bytes=0)
 
@@ -56,7 +57,7 @@ def local_client(
     """
     loading = loading or Loading()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    config = EngineConfig(num_threads=num_threads)
+    config = EngineConfig(num_threads=num_threads, kv_dtype=_KV_DTYPES[loading.kv_dtype])
     config = replace(config, kv_bytes=_kv_bytes(folders, config, loading, device))
     models = {name: _loaded(name, folder, loading, device) for name, folder in folders.items()}
     with page_tiers(models, caching, device) as tiers:
@@ -90,6 +91,7 @@ def _need(name: str, folder: Path, config: EngineConfig, loading: Loading, devic
         dtype=dtype,
         quantise=quantise,
         max_running=config.scheduler.max_running,
+        kv_dtype=config.kv_dtype,
         has_second_copy=holds_second_copy(shape.num_parameters, dtype, quantise, device),
     )
 

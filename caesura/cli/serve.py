@@ -23,7 +23,7 @@ from rich.markup import escape
 from caesura.cli.bundled import BUNDLED_NAME, bundled_folder
 from caesura.cli.caching import DISK_SIZE, CacheDir, CacheDisk, CacheRam, Caching, parse_caching
 from caesura.cli.connect import DEFAULT_HOST, DEFAULT_PORT
-from caesura.cli.dtypes import Dtype, Loading, Quantise, parse_bytes
+from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise, parse_bytes
 from caesura.cli.hub import is_hub_id, located
 from caesura.cli.screen import configure_logging, fail, stderr, stdout
 from caesura.cli.state import state_folder
@@ -33,11 +33,30 @@ from caesura.messages.remote import RemoteClient
 from caesura.messages.sealing import Sealer, load_key
 from caesura.messages.signing import SigningClient
 from caesura.server import ServerConfig, create_app
+from caesura.server.app import Numbers
 from caesura.server.authentication import check_binding
 
 # A chat page that stays open in some browser must not keep the server from stopping.
 _STOP_TIMEOUT_S = 2
 
+KvMemory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory for each model's keys and values, such as 2GB; default: 4GB, or what is left.",
+    ),
+]
+KvDtype = Annotated[
+    KVDtype,
+    typer.Option(help="How keys and values are kept; int8 fits nearly twice bfloat16's into a memory."),
+]
+RopeScaling = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TYPE:FACTOR",
+        help="Stretch the window: yarn:4 makes it four times as long. Types: yarn, ntk, linear.",
+    ),
+]
 AllowSampling = Annotated[
     bool, typer.Option(help="Take temperature, top_p and top_k in API version 2026-10-21 too.")
 ]
@@ -47,7 +66,7 @@ AllowHost = Annotated[
 ]
 AllowOrigin = Annotated[
     list[str] | None,
-    typer.Option(metavar="URL", help="A further origin whose pages may call the server; repeatable."),
+    typer.Option(metavar="URL", help="A further origin whose pages may call the API; repeatable."),
 ]
 
 
@@ -114,20 +133,9 @@ def serve(
         Quantise | None,
         typer.Option(help="Pack weights to a half or a quarter of bfloat16's bytes; int4 costs accuracy."),
     ] = None,
-    kv_memory: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="Memory for each model's keys and values, such as 2GB; default: 4GB, or what is left.",
-        ),
-    ] = None,
-    rope_scaling: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TYPE:FACTOR",
-            help="Stretch the window: yarn:4 makes it four times as long. Types: yarn, ntk, linear.",
-        ),
-    ] = None,
+    kv_memory: KvMemory = None,
+    kv_dtype: KvDtype = KVDtype.AUTO,
+    rope_scaling: RopeScaling = None,
     cache_dir: CacheDir = None,
     cache_disk: CacheDisk = DISK_SIZE,
     cache_ram: CacheRam = None,
@@ -159,6 +167,7 @@ def serve(
                 dtype=dtype,
                 quantise=quantize,
                 rope_scaling=rope_scaling,
+                kv_dtype=kv_dtype,
                 kv_bytes=None if kv_memory is None else parse_bytes("--kv-memory", kv_memory),
             ),
             caching=parse_caching(cache_dir, disk=cache_disk, ram=cache_ram),
@@ -184,7 +193,7 @@ def run(service: Service, address: Address, listener: socket.socket) -> None:
     with local_client(
         folders, num_threads=service.num_threads, loading=service.loading, caching=service.caching
     ) as client:
-        app = build_app(SigningClient(client, sealer), address, service)
+        app = build_app(SigningClient(client, sealer), address, service, client.numbers)
         announce(address, service)
         config = uvicorn.Config(
             app,
@@ -255,9 +264,9 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def build_app(client: Client, address: Address, service: Service) -> FastAPI:
+def build_app(client: Client, address: Address, service: Service, numbers: Numbers) -> FastAPI:
     """The API, and the page as one of its clients, by way of the address that it is served at."""
-    app = create_app(client, service.config)
+    app = create_app(client, service.config, numbers)
     if service.has_page:
         # Gradio is the slowest import of all.
         from caesura.web.page import mount_page

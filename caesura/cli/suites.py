@@ -188,7 +188,7 @@ def _session(evaluation: Evaluation) -> Generator[Session]:
         return
     stderr.print(f"[dim]loading {evaluation.folder} ...[/]")
     folders = {evaluation.model: evaluation.folder}
-    loading = Loading(dtype=evaluation.dtype)
+    loading = Loading(dtype=evaluation.dtype, kv_dtype=evaluation.kv_dtype)
     with local_client(folders, num_threads=evaluation.num_threads, loading=loading) as client:
         yield _open_session(evaluation, client)
 

@@ -63,15 +63,19 @@ def put_scores(scores_KML: Tensor, query_KME: Tensor, pieces: Iterable[Piece]) -
     """Q K' of one piece after the other. Head by head: batched products copy keys and values that do not
     lie back to back.
     """
-    for span, (key_KLE, _) in _spans(pieces, scores_KML.shape[2]):
-        for scores_ML, query_ME, key_LE in zip(scores_KML, query_KME, key_KLE, strict=True):
+    for span, piece in _spans(pieces, scores_KML.shape[2]):
+        for scores_ML, query_ME, key_LE in zip(scores_KML, query_KME, piece.key_KLE, strict=True):
             torch.mm(query_ME, key_LE.t(), out=scores_ML[:, span])
+        if piece.key_scale_K1L is not None:
+            scores_KML[:, :, span].mul_(piece.key_scale_K1L)
 
 
 def put_values(read_KME: Tensor, weights_KML: Tensor, pieces: Iterable[Piece]) -> None:
-    """P V of all pieces together."""
-    for span, (_, value_KLE) in _spans(pieces, weights_KML.shape[2]):
-        for read_ME, weights_ML, value_LE in zip(read_KME, weights_KML, value_KLE, strict=True):
+    """P V of all pieces together. Weights of values that have scales are overwritten."""
+    for span, piece in _spans(pieces, weights_KML.shape[2]):
+        if piece.value_scale_K1L is not None:
+            weights_KML[:, :, span].mul_(piece.value_scale_K1L)
+        for read_ME, weights_ML, value_LE in zip(read_KME, weights_KML, piece.value_KLE, strict=True):
             if span.start:
                 read_ME.addmm_(weights_ML[:, span], value_LE)
             else:
@@ -97,11 +101,11 @@ def _in_blocks(query_NHE: Tensor, pieces: Sequence[Piece], store: KVStore) -> Te
 def _spans(pieces: Iterable[Piece], num_keys: int) -> Iterator[tuple[slice, Piece]]:
     """Where each piece's scores are, and the piece, as far as the first `num_keys` go."""
     start = 0
-    for key, value in pieces:
-        stop = min(num_keys, start + key.shape[1])
+    for piece in pieces:
+        stop = min(num_keys, start + piece.key_KLE.shape[1])
         if start == stop:
             return
-        yield slice(start, stop), Piece(key[:, : stop - start], value[:, : stop - start])
+        yield slice(start, stop), piece.first(stop - start)
         start = stop
 
 

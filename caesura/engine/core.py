@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from caesura.engine.page_keys import page_keys, root_key
@@ -24,6 +25,7 @@ from caesura.engine.runner import Runner
 from caesura.engine.sampler import Draw, MaskTable, draw
 from caesura.engine.scheduler import Load, Scheduler, SchedulerConfig, StepPlan
 from caesura.engine.sequence import FinishReason, Sequence, SequenceRequest
+from caesura.engine.tail_warming import TailWarmer, run_to_the_end
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.events import Event
 from caesura.messages.response import Usage
@@ -100,6 +102,8 @@ class EngineStats:
     num_steps: since the start.
     num_prompt_tokens, num_cached_tokens, num_output_tokens: of finished sequences, since the start; the
         second is the part of the first that was at hand.
+    num_warmed_tokens: computed ahead of any request, while there was none (see `tail_warming.py`); none of
+        them is among the others.
     """
 
     num_running: int
@@ -116,6 +120,7 @@ class EngineStats:
     num_prompt_tokens: int
     num_cached_tokens: int
     num_output_tokens: int
+    num_warmed_tokens: int
 
     @property
     def num_used_pages(self) -> int:
@@ -153,6 +158,14 @@ class EngineCore:
         self._live: dict[int, Prepared] = {}
         self._next_ids = itertools.count()
         self._num_steps = self._num_prompt_tokens = self._num_cached_tokens = self._num_output_tokens = 0
+        # To be run by whoever runs the steps, and only while there are none.
+        self.warmer = TailWarmer(
+            cache,
+            partial(run_to_the_end, runner),
+            identity=identity,
+            sequence_ids=self._next_ids,
+            clock=clock,
+        )
 
     @property
     def has_work(self) -> bool:
@@ -166,12 +179,12 @@ class EngineCore:
 
     def check(self, request: SequenceRequest) -> None:
         """Raise InvalidRequestError for a request that leaves no room for an answer."""
-        if len(request.prompt) >= self.max_positions:
-            raise InvalidRequestError(
-                f"prompt is too long: {len(request.prompt)} tokens > {self.max_positions - 1} maximum"
-            )
+        # A prompt that is only computed may fill the window; one that is answered leaves a token's room.
+        longest = self.max_positions - (1 if request.max_tokens else 0)
+        if len(request.prompt) > longest:
+            raise InvalidRequestError(f"prompt is too long: {len(request.prompt)} tokens > {longest} maximum")
         room = min(request.max_tokens, self.max_positions - len(request.prompt))
-        if request.opening != "answer" and request.max_tokens and room < 2:
+        if request.opening == "think" and request.max_tokens and room < 2:
             raise InvalidRequestError("thinking needs room for at least 2 output tokens, there is room for 1")
 
     def prepare(self, request: SequenceRequest) -> Prepared:
@@ -180,7 +193,9 @@ class EngineCore:
         max_output = min(request.max_tokens, self.max_positions - len(request.prompt))
         tokens = self._format.phase_tokens
         machine = phase_machine(tokens, budget_tokens=request.budget_tokens, max_tokens=max_output)
-        parser = self._format.parser(request.opening, stop_sequences=request.stop_sequences)
+        parser = self._format.parser(
+            request.opening, stop_sequences=request.stop_sequences, is_continued=request.is_continued
+        )
         # With no room for output there is nothing to force either.
         move = machine.begin(request.opening) if max_output else Move(PhaseState("start"), ())
         page_size = self._scheduler.cache.pool.page_size
@@ -202,9 +217,9 @@ class EngineCore:
         return Prepared(sequence, machine, parser, told, max_output, estimate)
 
     def add(self, prepared: Prepared) -> None:
-        """Queue a sequence."""
-        self._live[prepared.sequence.id] = prepared
+        """Queue a sequence. If that fails, there is none."""
         self._scheduler.add(prepared.sequence, self._clock())
+        self._live[prepared.sequence.id] = prepared
 
     def cancel(self, sequence: int) -> Report | None:
         """Stop a sequence and free its pages now; None if it has ended already."""
@@ -267,6 +282,7 @@ class EngineCore:
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
             num_output_tokens=self._num_output_tokens,
+            num_warmed_tokens=self.warmer.num_tokens,
         )
 
     def _load(self, load: Load, now: float) -> None:

@@ -3,7 +3,8 @@
 Enters: sequence requests, from any event loop or thread. Leaves: for each a `Stream` of block events that
 ends in one `Finished`. After a step the thread hands all streams' news to their event loop in one call, if
 it is time to. A failing step fails the sequences that shared it, a failure between steps all of them, and
-the engine goes on: every sequence that was taken in is told its end.
+the engine goes on: every sequence that was taken in is told its end. When nothing has come for a while, the
+thread computes what next turns will begin with, until something comes.
 Read next: `core.py` (a step), `outbox.py` (when it is time), `local_client.py` (the Messages API on top).
 """
 
@@ -24,12 +25,16 @@ from caesura.engine.core import EngineCore, EngineStats, Prepared, Report
 from caesura.engine.outbox import Outbox, Told
 from caesura.engine.sequence import SequenceRequest
 from caesura.engine.streams import Completion, Gathering, News, Receiver, Stream
+from caesura.engine.tails import TailSource
 from caesura.messages.errors import ApiError, OverloadedError
 
 log = logging.getLogger(__name__)
 
 # Shorter than anyone sees, and still several steps of a small model.
 _MAX_WAIT_S = 0.05
+
+# A program that waits for a reply asks on sooner, a person later.
+_CALM_S = 0.1
 
 _FAILED = "The engine failed while it computed this reply; try again"
 
@@ -50,13 +55,16 @@ class Engine:
         *,
         num_threads: int | None = None,
         max_waiting: int = 1024,
+        calm_s: float = _CALM_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """num_threads: of each operator; None leaves torch's own choice. max_waiting: the queue's limit.
 
+        calm_s: how long nothing must have come before anything is computed ahead.
         clock: seconds, by which deltas leave.
         """
         self._core = core
+        self._calm_s = calm_s
         self._num_threads = num_threads
         self._max_waiting = max_waiting
         self._condition = threading.Condition()
@@ -98,6 +106,12 @@ class Engine:
         """End a sequence before its next step. Safe on any thread, and for one that has ended."""
         with self._condition:
             self._cancellations.append(sequence)
+            self._condition.notify()
+
+    def warm(self, source: TailSource) -> None:
+        """Compute a tail ahead when nothing else is to be done. Safe on any thread; nobody is told."""
+        with self._condition:
+            self._core.warmer.add(source)
             self._condition.notify()
 
     def stats(self) -> EngineStats:
@@ -146,10 +160,26 @@ class Engine:
 
     def _wait_for_work(self) -> bool:
         """Sleep until there is something to do; False when the engine closes."""
+        while not self._sleep():
+            self._warm()
+        return not self._is_closing
+
+    def _sleep(self) -> bool:
+        """Until there is something to do; False once it has been calm long enough to compute tails."""
         with self._condition:
-            while not (self._is_closing or self._submissions or self._cancellations or self._core.has_work):
-                self._condition.wait()
-            return not self._is_closing
+            while not (self._is_wanted() or self._core.has_work):
+                if not self._condition.wait(self._calm_s if self._core.warmer.has_work else None):
+                    return False
+            return True
+
+    def _is_wanted(self) -> bool:
+        return bool(self._is_closing or self._submissions or self._cancellations)
+
+    def _warm(self) -> None:
+        try:
+            self._core.warmer.run(self._is_wanted)
+        except Exception:  # what nobody asked for must not end what others will ask for
+            log.exception("a tail could not be computed ahead; it is left out")
 
     def _take_in(self) -> None:
         """Queue what was submitted, then end what was cancelled."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from caesura.engine.kv_store import page_bytes
+from caesura.engine.kv_store import KVDtype, page_bytes
 from caesura.model.config import ModelConfig
 from caesura.model.folder import FolderError
 from caesura.model.frozen import MAX_FROZEN_PARAMETERS
@@ -34,16 +34,24 @@ class Need:
     weight_bytes: of its weights, once loaded.
     token_bytes: of one token's keys and values.
     min_kv_tokens, max_kv_tokens: what a pool must hold to be of use, and all that it can ever hold.
+    widened_token_bytes: of one token in one layer, beside the pool, where a step widens what it reads.
+    window_tokens: the most that a sequence reads.
     """
 
     weight_bytes: int
     token_bytes: int
     min_kv_tokens: int
     max_kv_tokens: int
+    widened_token_bytes: int
+    window_tokens: int
 
     def kv_bytes(self, wanted_bytes: int) -> int:
         """What a pool takes that may take so much."""
         return min(wanted_bytes, self.max_kv_tokens * self.token_bytes)
+
+    def widened_bytes(self, wanted_bytes: int) -> int:
+        """What the longest history takes beside such a pool, while one layer after the other reads it."""
+        return min(self.window_tokens, wanted_bytes // self.token_bytes) * self.widened_token_bytes
 
 
 def need(
@@ -52,11 +60,13 @@ def need(
     dtype: torch.dtype,
     quantise: Quantisation | None,
     max_running: int,
+    kv_dtype: KVDtype | None = None,
     has_second_copy: bool = False,
 ) -> Need:
     """What a model of this shape takes.
 
     max_running: how many sequences run at once.
+    kv_dtype: how keys and values are kept; None: as they are computed.
     has_second_copy: whether the engine holds matrices a second time; see `holds_second_copy`.
     """
     second = 0
@@ -65,10 +75,17 @@ def need(
         second = (config.num_parameters - embedding) * dtype.itemsize
     return Need(
         weight_bytes=weight_bytes(config, dtype, quantise) + second,
-        token_bytes=page_bytes(config, 1, dtype),
+        token_bytes=page_bytes(config, 1, dtype, kv_dtype),
         min_kv_tokens=min(_MIN_KV_TOKENS, config.max_positions),
         max_kv_tokens=config.max_positions * max_running,
+        widened_token_bytes=0 if kv_dtype is None else _widened_token_bytes(config, dtype),
+        window_tokens=config.max_positions,
     )
+
+
+def _widened_token_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
+    """With the integers that are copied first where pages are scattered, and a quarter that is spared."""
+    return 2 * config.num_kv_heads * config.head_dim * (dtype.itemsize + torch.int8.itemsize) * 5 // 4
 
 
 def holds_second_copy(
@@ -90,15 +107,17 @@ def kv_budget(needs: Sequence[Need], *, wanted_bytes: int | None, available_byte
     Raises FolderError with the sums where the weights, the pools and a margin exceed what is available.
     """
     weights = sum(each.weight_bytes for each in needs)
-    left = (available_bytes - weights - MARGIN_BYTES) // len(needs)
+    wanted = DEFAULT_KV_BYTES if wanted_bytes is None else wanted_bytes
+    margin = MARGIN_BYTES + sum(each.widened_bytes(wanted) for each in needs)
+    left = (available_bytes - weights - margin) // len(needs)
     least = max(each.kv_bytes(each.min_kv_tokens * each.token_bytes) for each in needs)
     budget = wanted_bytes if wanted_bytes is not None else max(least, min(DEFAULT_KV_BYTES, left))
     pools = sum(each.kv_bytes(budget) for each in needs)
-    total = weights + pools + MARGIN_BYTES
+    total = weights + pools + margin
     if total > available_bytes:
         raise FolderError(
             f"does not fit: needs {total:,} bytes (weights {weights:,}, keys and values {pools:,}, "
-            f"margin {MARGIN_BYTES:,}), {available_bytes:,} available; "
+            f"margin {margin:,}), {available_bytes:,} available; "
             "try --quantize int4 or a smaller --kv-memory"
         )
     return budget

@@ -70,9 +70,10 @@ def is_cache_folder(folder: Path) -> bool:
 
 def _claim(folder: Path) -> None:
     """Our files have common names, so a folder with files of somebody else's is not touched."""
-    if is_cache_folder(folder):
-        return
     if any(folder.iterdir()):
+        # Asked second: whoever starts beside us makes the tag before any other file.
+        if is_cache_folder(folder):
+            return
         raise CaesuraError(f"{folder} holds other files and is no cache folder; name an empty or a new one")
     with open(os.open(folder / _TAG_NAME, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
         file.write(_TAG)

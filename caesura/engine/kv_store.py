@@ -1,123 +1,120 @@
-"""The keys and values of all pages, one tensor a layer.
+"""The keys and values of all pages, as attention writes and reads them.
 
-A layer is laid out (2, K, P, page, E): keys, then values, each head's tokens side by side, page after page.
-So a history in neighbouring pages is a cut of that, which the products of attention read where it lies; and
-a copy of other pages' (head, page) rows leaves every head's history contiguous, too.
-Shapes: P pages, K key/value heads, E head dimension.
-Enters: the model's shape and the number of pages. Leaves: tensors that `paged_attention.py` writes and reads.
+Two stores do this: `plain_store.py` keeps the numbers as they are, `int8_store.py` keeps them rounded to
+eight bits. Shapes: T tokens, L tokens read, P pages, K key/value heads, E head dimension.
+Enters: a step's keys and values. Leaves: tensors that `paged_attention.py` multiplies; pages as bytes.
 """
 
 from __future__ import annotations
 
-import math
-import mmap
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from caesura.engine.workspace import Purpose
 from caesura.model.config import ModelConfig
 
-# What a step works in: gathered histories, gathered tails of histories, scores.
-Purpose = Literal["history", "tail", "scores"]
+# How keys and values are kept, where that is not as they are computed.
+KVDtype = Literal["int8"]
+# Of an int8 token and head: a bfloat16.
+SCALE_DTYPE = torch.bfloat16
 
 
-class KVStore:
+class Tokens(NamedTuple):
+    """Keys and values as they were read.
+
+    numbers: (..., E). scale: (..., 1), by which they are still to be multiplied; None: by nothing.
+    """
+
+    numbers: Tensor
+    scale: Tensor | None = None
+
+    def widened(self) -> Tensor:
+        """The keys and values themselves. Numbers that have a scale are overwritten."""
+        return self.numbers if self.scale is None else self.numbers.mul_(self.scale)
+
+
+class KVStore(Protocol):
     """Pages of keys and values, and the space into which a step gathers them.
 
     page_size: tokens a page.
     num_pages: of the pool.
     num_kv_heads, head_dim: of each layer.
+    head_offsets: where each head's rows begin among the rows of pages, the keys' heads first.
     """
 
-    def __init__(
-        self, config: ModelConfig, *, num_pages: int, page_size: int, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        self.page_size = page_size
-        self.num_kv_heads = config.num_kv_heads
-        self.head_dim = config.head_dim
-        self.num_pages = num_pages
-        shape = (2, config.num_kv_heads, num_pages, page_size, config.head_dim)
-        self._pages = [_zeros(shape, dtype, device) for _ in range(config.num_layers)]
-        self._spaces: dict[Purpose, Tensor] = {}
-        # Where each head's rows begin among `page_rows`, the keys' heads first.
-        self.head_offsets = torch.arange(2 * config.num_kv_heads, device=device) * num_pages
+    page_size: int
+    num_pages: int
+    num_kv_heads: int
+    head_dim: int
+    head_offsets: Tensor
 
     @property
     def device(self) -> torch.device:
         """Where the pages are."""
-        return self._pages[0].device
+        ...
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the pages hold."""
-        return self._pages[0].dtype
+        """What is written and read."""
+        ...
 
-    def token_rows(self, layer: int) -> Tensor:
-        """(2 * K * P * page, E): one row for each token's key or value of one head."""
-        return self._pages[layer].view(-1, self.head_dim)
-
-    def page_rows(self, layer: int) -> Tensor:
-        """(2 * K * P, page * E): one row for each page's keys or values of one head."""
-        return self._pages[layer].view(-1, self.page_size * self.head_dim)
-
-    def heads(self, layer: int) -> Tensor:
-        """(2, K, P * page, E): every head's tokens, page after page."""
-        return self._pages[layer].flatten(2, 3)
+    @property
+    def stored_dtype(self) -> torch.dtype:
+        """What the pages hold. If it is another one than `dtype`, a token reads others than it wrote."""
+        ...
 
     @property
     def page_bytes(self) -> int:
         """The length of a page's payload: its keys and values in all layers."""
-        return sum(layer[:, :, 0].numel() * layer.itemsize for layer in self._pages)
+        ...
+
+    def write(self, layer: int, token_rows: Tensor, key: Tensor, value: Tensor) -> None:
+        """Keep what a step computed.
+
+        token_rows: (T * 2 * K), for each key and value its (head * P + page) * page_size + token in the page.
+        key, value: (T, K, E).
+        """
+        ...
+
+    def read(self, layer: int, runs: Sequence[range]) -> Iterable[Tokens]:
+        """The tokens of these runs of the pool, in order, in pieces of (2, K, L, E). Good until the next
+        history is asked for.
+        """
+        ...
+
+    def gather(self, layer: int, page_rows: Tensor, purpose: Purpose) -> Tokens:
+        """A copy of these (head, page) rows, (rows, page_size, E), in a space for that purpose.
+
+        page_rows: head * P + page for each.
+        """
+        ...
+
+    def space(self, purpose: Purpose, *shape: int) -> Tensor:
+        """Memory to work in, good until it is asked for again for the same purpose."""
+        ...
 
     def export_page(self, page: int) -> memoryview:
-        """A copy of a page's payload: each layer's (2, K, page, E), back to back."""
-        payload = torch.stack([layer[:, :, page] for layer in self._pages]).cpu()
-        return payload.view(-1).view(torch.uint8).numpy().data
+        """A copy of a page's payload."""
+        ...
 
     def import_pages(self, pages: Sequence[int], payloads: memoryview) -> None:
         """Fill pages from payloads that lie back to back in writable memory."""
-        shape = (len(pages), len(self._pages), 2, self.num_kv_heads, self.page_size, self.head_dim)
-        filled = torch.frombuffer(payloads, dtype=torch.uint8).view(self.dtype).view(shape)
-        index = torch.tensor(pages, device=self.device)
-        for number, layer in enumerate(self._pages):
-            layer.index_copy_(2, index, filled[:, number].permute(1, 2, 0, 3, 4).to(self.device))
+        ...
 
     def copy_page(self, source: int, target: int) -> None:
         """Make one page hold what another holds."""
-        for layer in self._pages:
-            layer[:, :, target] = layer[:, :, source]
-
-    def space(self, purpose: Purpose, *shape: int) -> Tensor:
-        """Memory to work in, good until it is asked for again for the same purpose. Kept, because fresh
-        memory of this size is slow to touch.
-        """
-        size, space = math.prod(shape), self._spaces.get(purpose)
-        if space is None or space.numel() < size:
-            # With something to spare, for histories grow.
-            space = torch.empty(size + size // 4, dtype=self.dtype, device=self.device)
-            self._spaces[purpose] = space
-        return space[:size].view(shape)
-
-    def gather(self, layer: int, page_rows: Tensor, purpose: Purpose) -> Tensor:
-        """A copy of these of the layer's `page_rows`, in such a space."""
-        rows = self.page_rows(layer)
-        gathered = self.space(purpose, len(page_rows), rows.shape[1])
-        return torch.index_select(rows, 0, page_rows, out=gathered)
+        ...
 
 
-def page_bytes(config: ModelConfig, page_size: int, dtype: torch.dtype) -> int:
-    """What one page takes over all layers."""
-    return config.num_layers * 2 * config.num_kv_heads * page_size * config.head_dim * dtype.itemsize
-
-
-def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros, because padding is read (and masked), and must be finite."""
-    if device.type != "cpu":
-        return torch.zeros(shape, dtype=dtype, device=device)
-    # The system hands out zeroed memory and counts it only once it is written; torch.zeros would write it.
-    # In its small pages: numpy asks for huge ones, of which a few tokens here and there would take many.
-    # It begins on a cache line, too; else oneDNN copies matrices before each product.
-    memory = mmap.mmap(-1, math.prod(shape) * dtype.itemsize)
-    return torch.frombuffer(memory, dtype=dtype).view(shape)
+def page_bytes(
+    config: ModelConfig, page_size: int, dtype: torch.dtype, kv_dtype: KVDtype | None = None
+) -> int:
+    """What one page takes over all layers. dtype: of what is computed."""
+    if kv_dtype == "int8":
+        head_bytes = config.head_dim + SCALE_DTYPE.itemsize
+    else:
+        head_bytes = config.head_dim * dtype.itemsize
+    return config.num_layers * 2 * config.num_kv_heads * page_size * head_bytes

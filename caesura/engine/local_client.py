@@ -7,10 +7,12 @@ the iterator cancels the sequence within one step. Read next: `engine.py`.
 How a prompt is kept: its cache breakpoints become retentions of 5 minutes or an hour. A prompt is matched
 page by page with what is there, and the longest match counts, so a breakpoint looks back over all blocks
 before it, not over 20. What `message_start` says of the cache is an estimate, what `message_delta` says is
-exact.
+exact. Where the format writes former turns otherwise than they were generated, the engine is given what the
+next prompt will begin with, to compute it while nobody asks for anything.
 
 How thinking is asked for: "disabled" opens the answer; "enabled" opens a thought of at most
-`budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought.
+`budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought. A
+model that cannot think decides not to.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -27,11 +29,13 @@ from caesura.engine.core import Finished
 from caesura.engine.engine import Engine
 from caesura.engine.loading import EngineConfig, LoadedModel, build_engine
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
+from caesura.engine.tails import EndedReply, TailSource, next_tail
 from caesura.engine.tiers import PageTiers
 from caesura.messages.content import Conversation
 from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fingerprints import Fingerprints
+from caesura.messages.fold import MessageFold
 from caesura.messages.request import Effort, MessagesRequest
 from caesura.messages.response import ModelInfo, StopReason
 from caesura.tokens.chat_format import Breakpoint, Prompt
@@ -70,10 +74,13 @@ class _Served(NamedTuple):
     loaded: LoadedModel
     engine: Engine
     texts: TextMemory
+    warms_tails: bool
 
 
 def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
-    return _Served(loaded, build_engine(loaded, config), TextMemory(loaded.tokenizer.vocab_size))
+    texts = TextMemory(loaded.tokenizer.vocab_size)
+    warms_tails = config.warms_tails and not loaded.chat_format.is_append_only
+    return _Served(loaded, build_engine(loaded, config), texts, warms_tails)
 
 
 class LocalClient:
@@ -102,6 +109,7 @@ class LocalClient:
         served = self._find(request.model)
         sequence_request = await self._sequence_request(served, request)
         stream = served.engine.submit(sequence_request)
+        reply, has_ended = MessageFold(), False
         try:
             name = _message_id()
             miss = self._fingerprints.diagnose(request, sequence_request.prompt, name)
@@ -109,11 +117,19 @@ class LocalClient:
             async for news in stream:
                 if isinstance(news, Finished):
                     yield _outcome(news)
+                    has_ended = True
                     yield MessageStop()
                 else:
+                    if served.warms_tails:
+                        reply.add(news)
                     yield news
         finally:
             stream.close()
+            if has_ended and served.warms_tails:
+                ended = EndedReply(
+                    conversation=request.conversation, content=reply.content, request=sequence_request
+                )
+                served.engine.warm(_tail_source(served, ended))
 
     async def count_tokens(self, request: MessagesRequest) -> int:
         """The length of the rendered prompt."""
@@ -129,6 +145,10 @@ class LocalClient:
     def engine(self, model: str) -> Engine:
         """The engine behind a model, for its numbers. Raises NotFoundError."""
         return self._find(model).engine
+
+    def numbers(self) -> dict[str, dict[str, int]]:
+        """What each model's engine is doing: the fields of its `EngineStats`."""
+        return {name: asdict(served.engine.stats()) for name, served in self._served.items()}
 
     def close(self) -> None:
         """Shut the engines down; replies on their way end in an ApiError."""
@@ -147,7 +167,8 @@ class LocalClient:
         _check_limits(len(prompt.ids), request, served)
         return SequenceRequest(
             prompt=prompt.ids,
-            opening=_opening(request),
+            opening=_opening(request, served),
+            is_continued=request.conversation.is_prefilled,
             max_tokens=request.max_tokens,
             sampling=request.sampling,
             budget_tokens=_budget(request),
@@ -160,7 +181,7 @@ class LocalClient:
         """The prompt. One that exceeds the window is rendered to its end all the same, because its
         refusal and `count_tokens` both state the exact length.
         """
-        conversation, opening = request.conversation, _opening(request)
+        conversation, opening = request.conversation, _opening(request, served)
         if conversation.is_prefilled and opening != "answer":
             raise InvalidRequestError(
                 "messages: the final turn is the assistant's, which cannot be continued when thinking is "
@@ -176,11 +197,20 @@ class LocalClient:
             raise InvalidRequestError(f"messages: {error}") from error
 
 
-def _opening(request: MessagesRequest) -> Opening:
-    if request.thinking.mode == "enabled":
-        return "think"
-    # With a single token there is nothing to decide: it has to be the answer's.
-    return "choose" if request.thinking.mode == "adaptive" and request.max_tokens != 1 else "answer"
+def _tail_source(served: _Served, reply: EndedReply) -> TailSource:
+    texts, chat_format = served.texts.of(reply.request.tenant), served.loaded.chat_format
+    return partial(next_tail, reply, chat_format, texts, max_tokens=served.engine.max_positions)
+
+
+def _opening(request: MessagesRequest, served: _Served) -> Opening:
+    """How the prompt ends. `max_tokens` has no say in it: `count_tokens` is not told any."""
+    match request.thinking.mode:
+        case "enabled":
+            return "think"
+        case "adaptive":
+            return "choose" if served.loaded.chat_format.can_think else "answer"
+        case "disabled":
+            return "answer"
 
 
 def _budget(request: MessagesRequest) -> int | None:

@@ -55,7 +55,7 @@ class Chunk:
     """Consecutive tokens of one sequence.
 
     rows: which tokens of the batch.
-    tokens: what they read, themselves included; None where nothing was computed before.
+    tokens: what they read, themselves included; None where that is what the step itself computes.
     mask_NL: see `chunk_mask`.
     """
 
@@ -106,8 +106,7 @@ class PagedAttention:
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """query: (T, H, E); key, value: (T, K, E). Returns (T, H, E)."""
-        rows = torch.cat((key, value), dim=-2).view(-1, self._store.head_dim)
-        self._store.token_rows(layer).index_copy_(0, self._plan.written, rows)
+        self._store.write(layer, self._plan.written, key, value)
         clusters = [cluster.read(self._store, layer, query) for cluster in self._plan.clusters]
         groups = [self._read_group(layer, query, group) for group in self._plan.groups]
         chunks = [self._read_chunk(layer, query, key, value, chunk) for chunk in self._plan.chunks]
@@ -116,7 +115,7 @@ class PagedAttention:
 
     def _read_group(self, layer: int, query: Tensor, group: Group) -> Tensor:
         store, num_rows = self._store, group.num_rows
-        gathered = store.gather(layer, group.page_rows, "history")
+        gathered = store.gather(layer, group.page_rows, "history").widened()
         history = gathered.view(2, num_rows, store.num_kv_heads, -1, store.head_dim)
         key_RKLE, value_RKLE = history[..., : group.length, :]
         query_RKGE = query[group.rows].view(num_rows, store.num_kv_heads, -1, store.head_dim)
@@ -189,7 +188,8 @@ def _padding_mask(rows: Sequence[Row], longest: int, store: KVStore) -> Tensor:
 
 def _chunk(row: Row, start: int, store: KVStore) -> Chunk:
     rows, length = slice(start, start + len(row.tokens)), row.start + len(row.tokens)
-    if row.start == 0:
+    # The first of its prompt reads nothing but what it has just computed.
+    if row.start == 0 and store.stored_dtype == store.dtype:
         return Chunk(rows=rows, tokens=None, mask_NL=None)
     pages = np.asarray(row.pages[: (length - 1) // store.page_size + 1], dtype=np.int64)
     mask_NL = chunk_mask(len(row.tokens), length, store.dtype, store.device)

@@ -10,7 +10,8 @@ the budget is spent or when more thought would eat the answer's reserve. What it
 sequence at once and computed as one chunk, so a forced token never competes with a sampled one.
 
 Counts: `num_thinking` is the tokens inside the thought, closing text included, markers excluded;
-`num_output` is every token, sampled or forced, markers and the end token included.
+`num_output` is every token, sampled or forced, markers and the end token included; except that a reply of
+at most one token has no room for the marker that declines a thought, which then counts as nobody's.
 Enters: one sampled id at a time. Leaves: the new state and the ids to force. Read next: `sampler.py`,
 which obeys the masks.
 """
@@ -81,17 +82,20 @@ class PhaseMachine:
     closing: what is forced before `end_think`.
     budget_tokens: thoughts are closed after this many tokens; None: by `close_at` alone.
     close_at: an open thought is closed as soon as this many tokens have been written.
+    max_tokens: the most output tokens.
     """
 
     tokens: PhaseTokens
     closing: tuple[int, ...]
     budget_tokens: int | None
     close_at: int
+    max_tokens: int
 
     def begin(self, opening: Opening) -> Move:
         """The state before the first token. Where no thought fits, it is closed, or declined, at once."""
         if opening == "choose" and self.close_at < 1:
-            return Move(PhaseState("start", 0, 1), (self.tokens.end_think,))
+            num_output = 1 if self.max_tokens > 1 else 0
+            return Move(PhaseState("start", 0, num_output), (self.tokens.end_think,))
         return self._settle(PhaseState("start" if opening == "answer" else opening))
 
     def advance(self, state: PhaseState, token: int) -> Move:
@@ -133,4 +137,10 @@ def phase_machine(tokens: PhaseTokens, *, budget_tokens: int | None, max_tokens:
     closing, close_at = tokens.closing, before_answer - len(tokens.closing) - 1
     if close_at < 1:
         closing, close_at = (), before_answer - 1
-    return PhaseMachine(tokens=tokens, closing=closing, budget_tokens=budget_tokens, close_at=close_at)
+    return PhaseMachine(
+        tokens=tokens,
+        closing=closing,
+        budget_tokens=budget_tokens,
+        close_at=close_at,
+        max_tokens=max_tokens,
+    )

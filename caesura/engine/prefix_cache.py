@@ -24,8 +24,9 @@ from caesura.engine.tiers import PageTiers
 
 # The share of the pool that retention protects.
 _RETAINED_SHARE = 0.25
-# The most that is read from the tiers in one call: it is held a second time until it is in pages.
-_MAX_READ_BYTES = 64_000_000
+# The most that is read from the tiers in one call: it is held a second time until it is in pages. In memory
+# that is kept, because fresh memory can take longer to touch than a disk to read.
+_MAX_READ_BYTES = 16_000_000
 
 
 class PageStore(Protocol):
@@ -67,6 +68,7 @@ class PrefixCache:
         self._store = store
         self._tiers = tiers
         self._wall_clock = wall_clock
+        self._payloads = bytearray()
 
     @property
     def num_available(self) -> int:
@@ -128,7 +130,9 @@ class PrefixCache:
         first, size = sequence.num_kept, self._store.page_bytes
         most = min(num_pages, sequence.num_loadable, max(1, _MAX_READ_BYTES // size))
         keys = sequence.keys[first : first + most]
-        payloads = memoryview(bytearray(len(keys) * size))
+        if len(self._payloads) < len(keys) * size:
+            self._payloads = bytearray(len(keys) * size)
+        payloads = memoryview(self._payloads)[: len(keys) * size]
         num_read = self._tiers.read(keys, payloads)
         if num_read:
             self._store.import_pages(sequence.pages[first : first + num_read], payloads[: num_read * size])

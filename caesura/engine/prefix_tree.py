@@ -140,6 +140,12 @@ class PrefixTree:
             gone.append(node)
         return gone
 
+    @property
+    def unused_since(self) -> float | None:
+        """When the node that would go first was used last, retained ones aside; None if there is none."""
+        node = _top(self._plain, is_kept=False)
+        return None if node is None else node.last_use
+
     def _remove(self, node: Node) -> None:
         del self._nodes[node.key]
         node.is_present = False

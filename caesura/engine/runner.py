@@ -1,6 +1,6 @@
 """Carries out a step: integers in, logits out.
 
-Steps with many tokens can take more threads than others: a decode step's operators are too small to share,
+Steps with much to do can take more threads than others: a decode step's operators are too small to share,
 a prompt's are not. Enters: a `StepPlan`. Leaves: the logits of the rows that sample. Read next:
 `paged_attention.py`.
 """
@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from caesura.engine.kv_store import KVStore
+from caesura.engine.pace import chunk_work
 from caesura.engine.paged_attention import PagedAttention, attention_plan
+from caesura.engine.process_memory import on_own_thread
 from caesura.engine.scheduler import Row, StepPlan
 from caesura.engine.shared_prefixes import Arrangement, arranged, longest_first
 from caesura.engine.window_attention import WindowedAttention
@@ -23,8 +26,9 @@ from caesura.model.attention import Attend
 from caesura.model.frozen import MAX_FROZEN_PARAMETERS, frozen
 from caesura.model.transformer import Transformer
 
-# From so many tokens on, or with so long a history, a step's operators last long enough to be shared.
-_MANY_TOKENS = 128
+# From so much work on (see `pace.py`), or with so long a history, a step's operators last long enough to be
+# shared.
+_MUCH_WORK = 128
 _LONG_HISTORY = 16_384
 
 
@@ -49,15 +53,15 @@ class Runner:
         """prompt_threads: of each operator in steps of many tokens, if that is more than the thread has."""
         is_half_on_cpu = store.device.type == "cpu" and store.dtype == torch.bfloat16
         is_small = model.config.num_parameters <= MAX_FROZEN_PARAMETERS
-        self._model = frozen(model) if is_half_on_cpu and is_small else model
+        self._model = on_own_thread(partial(frozen, model)) if is_half_on_cpu and is_small else model
         self._store = store
         self._prompt_threads = prompt_threads
 
     @torch.inference_mode()
     def run(self, plan: StepPlan) -> StepOutput:
         """Compute the plan's tokens, and score what follows the rows that sample."""
-        has_many = sum(len(row.tokens) for row in plan.rows) >= _MANY_TOKENS
-        is_long = has_many or any(row.start >= _LONG_HISTORY for row in plan.rows)
+        work = sum(chunk_work(row.start, len(row.tokens)) for row in plan.rows[plan.num_decode :])
+        is_long = work >= _MUCH_WORK or any(row.start >= _LONG_HISTORY for row in plan.rows)
         with _at_least(self._prompt_threads if is_long else 1):
             return self._run(plan)
 

@@ -41,6 +41,7 @@ class SequenceRequest:
 
     prompt: the ids to continue from, at least one.
     opening: how the prompt leaves the reply open (see `ChatFormat.render`).
+    is_continued: whether the prompt ends within the reply's own text (a prefill), which goes on.
     max_tokens: the most output tokens: thinking, markers, forced text and end included. 0: the prompt is
         computed and kept for whoever asks next, and nothing is written.
     sampling: how tokens are drawn.
@@ -54,6 +55,7 @@ class SequenceRequest:
 
     prompt: tuple[int, ...]
     opening: Opening = "answer"
+    is_continued: bool = False
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     budget_tokens: int | None = None

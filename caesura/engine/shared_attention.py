@@ -33,7 +33,7 @@ class LoneRead:
     rows: which token of the batch.
     tokens: up to and including its own, and what follows in its last page.
     length: the tokens that count.
-    is_at_once: whether torch's own attention does it; for one run only.
+    is_at_once: whether torch's own attention does it; for one run only, of keys and values without scales.
     """
 
     rows: slice
@@ -43,11 +43,12 @@ class LoneRead:
 
     def read(self, store: KVStore, layer: int, query: Tensor) -> Tensor:
         """query: (T, H, E), the whole batch. Returns (1, H, E)."""
-        pieces = list(self.tokens.pieces(store, layer))
         if self.is_at_once:
-            key, value = (x[None, :, : self.length] for x in pieces[0])
+            piece = next(self.tokens.pieces(store, layer))
+            key, value = (x[None, :, : self.length] for x in (piece.key_KLE, piece.value_KLE))
             query_1KGE = query[self.rows].view(1, store.num_kv_heads, -1, store.head_dim)
             return F.scaled_dot_product_attention(query_1KGE, key, value).flatten(1, 2)
+        pieces = list(self.tokens.scaled_pieces(store, layer))
         query_KGE = fold(query[self.rows], store.num_kv_heads)
         scores = store.space("scores", store.num_kv_heads, query_KGE.shape[1], self.tokens.length)
         put_scores(scores, query_KGE, pieces)
@@ -98,20 +99,20 @@ class SharedRead:
 
     def _tail(self, store: KVStore, layer: int, num_rows: int) -> Piece:
         """(K * R, L, E) each."""
-        gathered = store.gather(layer, self.tail_rows, "tail")
+        gathered = store.gather(layer, self.tail_rows, "tail").widened()
         heads = gathered.view(2, store.num_kv_heads * num_rows, -1, store.head_dim)
         return Piece(*heads)
 
 
 def cluster_read(cluster: Cluster, start: int, store: KVStore) -> LoneRead | SharedRead:
     """start: where in the batch the cluster's rows begin."""
-    if len(cluster.rows) > 1:
+    if len(cluster.rows) != 1:
         return _shared_read(cluster, start, store)
     row = cluster.rows[0]
     pages = np.asarray(row.pages[: row.start // store.page_size + 1], dtype=np.int64)
     tokens = history(pages, len(pages) * store.page_size, store)
     length = row.start + 1
-    is_at_once = len(tokens.runs) == 1 and length <= _MAX_AT_ONCE
+    is_at_once = len(tokens.runs) == 1 and length <= _MAX_AT_ONCE and store.stored_dtype == store.dtype
     return LoneRead(rows=slice(start, start + 1), tokens=tokens, length=length, is_at_once=is_at_once)
 
 

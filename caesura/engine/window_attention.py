@@ -62,13 +62,12 @@ class WindowedAttention:
         window = self._windows[layer]
         if window is None:
             return self._full(layer, query, key, value)
-        rows = torch.cat((key, value), dim=-2).view(-1, self._store.head_dim)
-        self._store.token_rows(layer).index_copy_(0, self._plan.written, rows)
+        self._store.write(layer, self._plan.written, key, value)
         return torch.cat([self._read(layer, query[reach.tokens], reach) for reach in self._reaches[window]])
 
     def _read(self, layer: int, query: Tensor, reach: Reach) -> Tensor:
         store, num_rows = self._store, reach.num_rows
-        gathered = store.page_rows(layer).index_select(0, reach.page_rows)
+        gathered = store.gather(layer, reach.page_rows, "history").widened()
         history = gathered.view(2, num_rows, store.num_kv_heads, -1, store.head_dim)
         heads = query.unflatten(0, (num_rows, -1)).unflatten(2, (store.num_kv_heads, -1))
         query_RKGNE = heads.permute(0, 2, 3, 1, 4)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Literal, cast
 
@@ -35,8 +36,8 @@ _INT4_OUTPUTS = 16
 _PIECE = 1 << 20
 
 
-class QuantisedLinear(nn.Module):
-    """What takes the place of an nn.Linear; abstract.
+class QuantisedLinear(nn.Module, ABC):
+    """What takes the place of an nn.Linear.
 
     max_packed_rows: up to so many the packed operator is the faster way.
     """
@@ -44,10 +45,9 @@ class QuantisedLinear(nn.Module):
     bias: Tensor | None
     max_packed_rows: int
 
-    def __init__(self, num_inputs: int, num_outputs: int, bias: Tensor | None) -> None:
+    def __init__(self, weight_NK: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        self.in_features = num_inputs
-        self.out_features = num_outputs
+        self.out_features, self.in_features = weight_NK.shape
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,13 +72,13 @@ class QuantisedLinear(nn.Module):
             start += len(weight)
         return out_MN
 
+    @abstractmethod
     def _multiply(self, rows_MK: Tensor) -> Tensor:
         """(M, K) -> (M, N) by torch's packed operator."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _pieces(self) -> Iterator[Tensor]:
         """The widened weight, some of its rows after the other."""
-        raise NotImplementedError
 
 
 class Int8Linear(QuantisedLinear):
@@ -89,10 +89,10 @@ class Int8Linear(QuantisedLinear):
     scales_N: Tensor
 
     def __init__(self, weight_NK: Tensor, bias: Tensor | None) -> None:
-        super().__init__(weight_NK.shape[1], weight_NK.shape[0], bias)
+        super().__init__(weight_NK, bias)
         packed = torch.empty(weight_NK.shape, dtype=torch.int8, device=weight_NK.device)
         scales = torch.empty(len(weight_NK), dtype=torch.bfloat16, device=weight_NK.device)
-        for rows in _row_slices(self.out_features, self.in_features):
+        for rows in _row_slices(*weight_NK.shape):
             wide = weight_NK[rows].detach().float()
             # The scale is rounded first, so that the numbers make up for it.
             scales[rows] = (wide.abs().amax(dim=1) / 127).clamp_min(1e-12)
@@ -124,11 +124,11 @@ class Int4Linear(QuantisedLinear):
     scales_GN2: Tensor
 
     def __init__(self, weight_NK: Tensor, bias: Tensor | None) -> None:
-        super().__init__(weight_NK.shape[1], weight_NK.shape[0], bias)
+        super().__init__(weight_NK, bias)
         numbers = torch.empty(weight_NK.shape, dtype=torch.uint8, device=weight_NK.device)
         num_groups = self.in_features // GROUP_SIZE
         scales = weight_NK.new_empty(num_groups, self.out_features, 2, dtype=torch.bfloat16)
-        for rows in _row_slices(self.out_features, self.in_features):
+        for rows in _row_slices(*weight_NK.shape):
             wide = weight_NK[rows].detach().float().unflatten(1, (num_groups, GROUP_SIZE))
             low, high = wide.aminmax(dim=2)
             scale = ((high - low) / 15).clamp_min(1e-12).bfloat16()

@@ -9,8 +9,9 @@ too, has the API's envelope. A chat page may be mounted at `/`. Read next: `exch
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 Handler = Callable[[Exchange], Awaitable[None]]
+# What each model's engine is doing, in numbers.
+Numbers = Callable[[], Mapping[str, Mapping[str, int]]]
 _STATUS_TYPES: dict[int, ErrorType] = {status: error_type for error_type, status in HTTP_STATUS.items()}
 
 
@@ -84,9 +87,11 @@ class _Nowhere:
 class _MessagesApi:
     """The handlers, over one Client."""
 
-    def __init__(self, client: Client, config: ServerConfig) -> None:
+    def __init__(self, client: Client, config: ServerConfig, numbers: Numbers | None) -> None:
         self._client = client
         self._config = config
+        # With keys, /health answers whoever asks, and how busy we are is not everyone's business.
+        self._numbers = None if config.api_keys else numbers
         self._background = Background()
 
     def routes(self) -> list[Route]:
@@ -148,7 +153,8 @@ class _MessagesApi:
         await exchange.send_json(model_json(info))
 
     async def health(self, exchange: Exchange) -> None:
-        await exchange.send_json({"status": "ok", "server": SERVER_NAME})
+        body: dict[str, Any] = {"status": "ok", "server": SERVER_NAME}
+        await exchange.send_json(body | ({"engines": self._numbers()} if self._numbers else {}))
 
     async def _asked(
         self, exchange: Exchange, parse: Callable[[object, Dialect], MessagesRequest]
@@ -194,11 +200,11 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     return _framework_error(request, 400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", {})
 
 
-def create_app(client: Client, config: ServerConfig | None = None) -> FastAPI:
-    """The app that serves a Client."""
+def create_app(client: Client, config: ServerConfig | None = None, numbers: Numbers | None = None) -> FastAPI:
+    """The app that serves a Client. numbers: what `/health` tells of the engines, unless there are keys."""
     config = config or ServerConfig()
     app = FastAPI(title="Caesura", openapi_url=None, redirect_slashes=False)
-    app.router.routes.extend(_MessagesApi(client, config).routes())
+    app.router.routes.extend(_MessagesApi(client, config, numbers).routes())
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_middleware(FrontDoor, access=Access(config), body_timeout_s=config.body_timeout_s)

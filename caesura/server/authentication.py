@@ -3,7 +3,8 @@
 With API keys, whoever shows one: in `x-api-key`, as a Bearer token, or, for pages opened in a browser, as
 the password of HTTP Basic. Without keys, only this machine: the peer must be on loopback, and because a
 web page can make a browser here call loopback (DNS rebinding, cross-site requests), the Host and Origin
-headers must name this server and nothing else.
+headers must name this server, or what the operator allows, and nothing else. A browser that asks whether a
+page of an allowed origin may call the API (a preflight) has no key to show yet.
 
 Enters: a request's method, path, headers and peer. Leaves: who it is, or an `ApiError`. Read next:
 `front_door.py`, which applies it.
@@ -22,6 +23,7 @@ from starlette.datastructures import Headers
 
 from caesura.messages.errors import AuthenticationError, CaesuraError, PermissionDeniedError
 from caesura.server.config import ServerConfig
+from caesura.server.cross_origin import CrossOrigin
 
 API_PREFIX = "/v1/"
 _PROBES = {("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/health"), ("HEAD", "/health")}
@@ -69,12 +71,15 @@ def _host_name(netloc: str) -> str:
 
 
 class Access:
-    """Decides on requests by a config."""
+    """Decides on requests by a config.
+
+    cross_origin: the further origins whose pages may call.
+    """
 
     def __init__(self, config: ServerConfig) -> None:
         self._key_digests = [_digest(key) for key in config.api_keys]
         self._allowed_hosts = {host.lower() for host in config.allowed_hosts}
-        self._allowed_origins = {origin.lower() for origin in config.allowed_origins}
+        self.cross_origin = CrossOrigin(config.allowed_origins)
 
     def check(self, *, method: str, path: str, headers: Headers, peer: str | None) -> str:
         """The tenant who asks: one for each key, "" where none was asked for.
@@ -88,6 +93,8 @@ class Access:
             return ""
         if not path.startswith(API_PREFIX):
             self._check_origin(headers)
+        elif self.cross_origin.is_preflight(method, headers):
+            return ""
         return self._check_key(path, headers)
 
     def _check_local(self, headers: Headers, peer: str | None) -> None:
@@ -109,7 +116,7 @@ class Access:
         host = headers.get("host", "").lower()
         for origin in headers.getlist("origin"):
             is_own = origin.lower() in (f"http://{host}", f"https://{host}")
-            if not is_own and origin.lower() not in self._allowed_origins:
+            if not is_own and not self.cross_origin.allows(origin):
                 raise PermissionDeniedError(
                     f"Origin `{origin[:100]}` is not allowed: only this server's own pages may call it"
                     " from a browser."

@@ -43,10 +43,11 @@ def check_request(request: MessagesRequest, info: ModelInfo) -> None:
             f"max_tokens: {request.max_tokens} > {info.max_tokens}, which is the maximum allowed number of"
             f" output tokens for {request.model}"
         )
-    if request.thinking.mode != "disabled" and not info.can_think:
+    # Adaptive thinking leaves it to the model, and one that cannot think decides not to.
+    if request.thinking.mode == "enabled" and not info.can_think:
         raise InvalidRequestError(
-            f"thinking.type: `{request.thinking.mode}` thinking is not supported on this model"
-            f" ({info.id}); use `disabled`"
+            f"thinking.type: `enabled` thinking is not supported on this model ({info.id}); use `disabled`"
+            " or `adaptive`"
         )
 
 

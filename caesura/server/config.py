@@ -5,11 +5,15 @@ Enters: nothing. Leaves: an immutable `ServerConfig`. Read next: `app.py`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from caesura.messages.errors import CaesuraError
 
 MIB = 2**20
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
+_USUAL_PORT = re.compile(r"http://.*:80|https://.*:443", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,7 @@ class ServerConfig:
     write_timeout_s: how long a client may leave a stream unread once nothing more of it can be sent.
     max_body_bytes: the largest request body that is read.
     allowed_hosts: further names under which a server without keys may be addressed.
-    allowed_origins: further origins (`https://name:port`) whose pages may call a server without keys.
+    allowed_origins: further origins (`https://name:port`) whose pages may call the API from a browser.
     """
 
     api_keys: tuple[str, ...] = ()
@@ -43,3 +47,16 @@ class ServerConfig:
         # Headers carry no other characters in one agreed form, so such a key would open nothing.
         if not all(key.isascii() and key.isprintable() for key in self.api_keys):
             raise CaesuraError("an API key holds characters other than printable ASCII; choose another key")
+        for origin in self.allowed_origins:
+            if not _is_origin(origin):
+                raise CaesuraError(
+                    f"`{origin}` is no origin that can be allowed: name one as its browser does, such as"
+                    " https://app.example or http://localhost:3000, without a path or the usual port;"
+                    " `*` and `null` stand for any page, and are never allowed"
+                )
+
+
+def _is_origin(text: str) -> bool:
+    """Whether a browser can call an origin by this name: no path, and a port only where it is unusual."""
+    is_known = text.isascii() and _ORIGIN.fullmatch(text) is not None
+    return is_known and _USUAL_PORT.fullmatch(text) is None

@@ -1,8 +1,8 @@
 """What every request passes first: it gets a name, is let in or not, and never fails without an envelope.
 
 Enters: ASGI. Leaves: ASGI, with `request-id` on every response. It wraps `send`, whole as it comes, so that
-streams are not buffered, and `receive`, so that nobody waits for ever for a body. Read next:
-`authentication.py`.
+streams are not buffered, and `receive`, so that nobody waits for ever for a body. Browsers are told here
+which pages of other origins may call the API. Read next: `authentication.py`, `cross_origin.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from caesura.messages.errors import ApiError, AuthenticationError, OverloadedError, RequestTimeoutError
 from caesura.server.authentication import API_PREFIX, Access
-from caesura.server.exchange import REQUEST_ID, TENANT, error_body, new_request_id, send_bytes
+from caesura.server.exchange import REQUEST_ID, TENANT, Header, error_body, new_request_id, send_bytes
 from caesura.server.sse import INTERNAL_ERROR
 
 logger = logging.getLogger(__name__)
@@ -67,18 +67,21 @@ class FrontDoor:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope[REQUEST_ID] = new_request_id()
-        name_header = (b"request-id", request_id.encode())
+        own_headers = [(b"request-id", request_id.encode()), *self._cross_origin_headers(scope)]
         has_started = False
 
         async def named_send(message: Message) -> None:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                message["headers"] = [*message.get("headers", []), name_header]
+                message["headers"] = [*message.get("headers", []), *own_headers]
             await send(message)
 
         try:
             self._check(scope, method=scope["method"])
+            if self._is_preflight(scope):
+                await self._answer_preflight(scope, named_send)
+                return
             await self._app(scope, _PatientReceive(receive, self._body_timeout_s), named_send)
         except asyncio.CancelledError:
             if not has_started:
@@ -93,6 +96,21 @@ class FrontDoor:
             if has_started:
                 raise
             await _refuse(named_send, INTERNAL_ERROR, scope)
+
+    def _cross_origin_headers(self, scope: Scope) -> list[Header]:
+        """The chat page is its own origin's only, and says so itself."""
+        if not scope["path"].startswith(API_PREFIX):
+            return []
+        return self._access.cross_origin.response_headers(Headers(scope=scope))
+
+    def _is_preflight(self, scope: Scope) -> bool:
+        is_api = scope["path"].startswith(API_PREFIX)
+        return is_api and self._access.cross_origin.is_preflight(scope["method"], Headers(scope=scope))
+
+    async def _answer_preflight(self, scope: Scope, send: Send) -> None:
+        headers = self._access.cross_origin.preflight_headers(Headers(scope=scope))
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -106,8 +106,13 @@ class ChatFormat(Protocol):
         """
         ...
 
-    def parser(self, opening: Opening, *, stop_sequences: Sequence[str] = ()) -> BlockParser:
-        """A parser for what follows a prompt rendered with `opening`."""
+    def parser(
+        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+    ) -> BlockParser:
+        """A parser for what follows a prompt rendered with `opening`.
+
+        is_continued: whether that prompt ends within the reply's own text (a prefill).
+        """
         ...
 
 
@@ -170,7 +175,10 @@ class CaesuraFormat:
             writer.open_reply(opening)
         return writer.prompt()
 
-    def parser(self, opening: Opening, *, stop_sequences: Sequence[str] = ()) -> BlockParser:
+    def parser(
+        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+    ) -> BlockParser:
+        """See `ChatFormat.parser`. Here a reply begins like any other text, whatever `is_continued` says."""
         return BlockParser(self.tokenizer.token_bytes, self._phase_tokens, opening, stop_sequences)
 
     def _encoder(self, texts: TenantTexts | None) -> Encode:

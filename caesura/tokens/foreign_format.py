@@ -67,6 +67,8 @@ class ForeignFormat:
         self.tokenizer = tokenizer
         self._template = template
         self._traits = find_traits(template, tokenizer)
+        # Now, or the first request would wait for it.
+        self._first_bytes = tokenizer.first_bytes
         self._phase_tokens = self._find_phase_tokens(end)
         openings: tuple[Opening, ...] = ("think", "answer") if self.can_think else ("answer",)
         self._is_append_only = not self._traits.tail and all(map(self._keeps, openings))
@@ -120,9 +122,17 @@ class ForeignFormat:
         ]
         return Prompt(ids=tuple(encoded.ids), spans=(), breakpoints=tuple(breakpoints))
 
-    def parser(self, opening: Opening, *, stop_sequences: Sequence[str] = ()) -> BlockParser:
-        tokens, layout = self._phase_tokens, self._traits.style.layout
-        return BlockParser(self.tokenizer.token_bytes, tokens, opening, stop_sequences, layout)
+    def parser(
+        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+    ) -> BlockParser:
+        return BlockParser(
+            self.tokenizer.token_bytes,
+            self._phase_tokens,
+            opening,
+            stop_sequences,
+            self._traits.style.layout,
+            None if is_continued else self._first_bytes,
+        )
 
     def _check(self, conversation: Conversation, opening: Opening | None) -> None:
         if conversation.is_prefilled and opening is not None:
@@ -213,7 +223,10 @@ class ForeignFormat:
 
 
 def _generation_ends(folder: Path) -> list[int]:
-    """`eos_token_id` of generation_config.json, else of config.json: an id or a list of them."""
+    """`eos_token_id` of generation_config.json, else of config.json: an id or a list of them.
+
+    Raises TokenizerError for anything else, naming the file.
+    """
     for name in ("generation_config.json", "config.json"):
         path = folder / name
         if not path.is_file():
@@ -224,5 +237,10 @@ def _generation_ends(folder: Path) -> list[int]:
             raise TokenizerError(f"{path} is not valid JSON: {error}") from error
         found = cast(dict[str, Any], fields).get("eos_token_id") if isinstance(fields, dict) else None
         if found is not None:
-            return cast(list[int], found) if isinstance(found, list) else [cast(int, found)]
+            ends = cast(list[object], found if isinstance(found, list) else [found])
+            if not all(type(each) is int for each in ends):
+                raise TokenizerError(
+                    f"{path}: eos_token_id {repr(found)[:100]} is neither an id nor a list of ids"
+                )
+            return cast(list[int], ends)
     return []

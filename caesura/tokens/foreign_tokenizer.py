@@ -117,8 +117,15 @@ class ForeignTokenizer:
     @cached_property
     def token_bytes(self) -> list[bytes]:
         """What each id stands for; nothing for special markers."""
-        names = [self._names.get(token, "") for token in range(self.vocab_size)]
-        pieces = token_bytes.decoded(names, self._decoder)
+        pieces = token_bytes.decoded(self._all_names, self._decoder)
+        return [b"" if token in self.special else piece for token, piece in enumerate(pieces)]
+
+    @cached_property
+    def first_bytes(self) -> list[bytes]:
+        """The same at the beginning of a text, without the space that a sentence-piece BPE put there."""
+        if token_bytes.begins_alike(self._decoder):
+            return self.token_bytes
+        pieces = token_bytes.decoded(self._all_names, self._decoder, is_first=True)
         return [b"" if token in self.special else piece for token, piece in enumerate(pieces)]
 
     @cached_property
@@ -128,7 +135,9 @@ class ForeignTokenizer:
         return frozenset(token for token, piece in pieces if token_bytes.may_be_blank(piece))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids to text; bytes that are not UTF-8 become U+FFFD, special markers vanish."""
+        """Ids to text, as they stand in the midst of one; bytes that are not UTF-8 become U+FFFD, special
+        markers vanish.
+        """
         return b"".join(self.token_bytes[token] for token in ids).decode("utf-8", errors="replace")
 
     def encode(
@@ -164,6 +173,11 @@ class ForeignTokenizer:
         names = {each: name for name, each in self._disguises.items()}
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         return {token: names.get(name, name) for name, token in vocabulary.items()}
+
+    @property
+    def _all_names(self) -> list[str]:
+        """By id; "" for an id that no token has."""
+        return [self._names.get(token, "") for token in range(self.vocab_size)]
 
     def _ids(self, text: str) -> list[int]:
         return self._backend.encode_batch_fast([text], add_special_tokens=False)[0].ids

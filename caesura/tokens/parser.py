@@ -2,9 +2,9 @@
 
 One parser follows one reply, token by token, and yields the Messages API's own events; a whole reply is
 the fold of them, so streamed and whole replies cannot differ. Bytes of an unfinished character and the
-beginnings of a stop sequence are held back, and the whitespace that the format puts around thoughts is
-taken off. Enters: ids. Leaves: block events, and the stop sequence that matched. Read next:
-`stop_sequences.py`, `layout.py`.
+beginnings of a stop sequence are held back, and the whitespace that the format puts around thoughts, or the
+tokenizer before a text, is taken off. Enters: ids. Leaves: block events, and the stop sequence that matched.
+Read next: `stop_sequences.py`, `layout.py`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ class BlockParser:
         opening: Opening,
         stop_sequences: Sequence[str] = (),
         layout: Layout = Layout(),  # noqa: B008 (immutable)
+        first_bytes: Sequence[bytes] | None = None,
     ) -> None:
+        """first_bytes: what the reply's first token stands for; None: what it does anywhere."""
         self._token_bytes = token_bytes
+        # Of the next token. Special markers are no text, so what follows them can still be the first.
+        self._pieces = token_bytes if first_bytes is None else first_bytes
         self._tokens = tokens
         self._state: _State = opening
         self._matcher = StopMatcher(stop_sequences)
@@ -52,6 +56,9 @@ class BlockParser:
         """The events that one more id brings about (often one delta, sometimes none)."""
         if self.stop_sequence is not None or token in self._tokens.end:
             return []
+        piece = self._pieces[token]
+        if self._token_bytes[token]:
+            self._pieces = self._token_bytes
         if token == self._tokens.think:
             return [*self._close(), *self._enter("think", self._layout.before_thought)]
         if token == self._tokens.end_think:
@@ -60,7 +67,7 @@ class BlockParser:
         if self._state == "choose":
             self._state = "answer"
         begun = self._begin_thought()
-        return [*begun, *self._text(self._decoder.decode(self._token_bytes[token]), num_tokens=1)]
+        return [*begun, *self._text(self._decoder.decode(piece), num_tokens=1)]
 
     def finish(self) -> list[Event]:
         """Whatever was held back, and the end of the open block."""

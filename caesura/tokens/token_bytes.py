@@ -2,7 +2,8 @@
 
 Two kinds are known. Byte-level vocabularies (GPT-2's table: Llama 3, Qwen, our own) write each byte as a
 printable character. Sentence-piece vocabularies (Llama 2, Mistral) write a space as `▁`, and a byte that no
-piece holds as `<0x0A>`.
+piece holds as `<0x0A>`. They put a space before every text, which their decoders take off again, so a token
+at a text's beginning stands for other bytes than the same token further on.
 Enters: the tokens' names and the decoder as JSON. Leaves: bytes. Read next: `tokenizer.py`,
 `foreign_tokenizer.py`.
 """
@@ -30,20 +31,31 @@ def byte_level(names: Iterable[str]) -> list[bytes]:
     ]
 
 
-def decoded(names: Sequence[str], decoder: Mapping[str, Any] | None) -> list[bytes]:
+def decoded(
+    names: Sequence[str], decoder: Mapping[str, Any] | None, *, is_first: bool = False
+) -> list[bytes]:
     """The bytes of each name under a decoder as `tokenizer.json` writes it.
 
+    is_first: as if each were the first token of a text.
     Raises ValueError for a decoder whose tokens have no bytes of their own.
     """
     steps = list(_steps(decoder))
     if any(step["type"] == "ByteLevel" for step in steps):
         return byte_level(names)
     has_bytes = any(step["type"] == "ByteFallback" for step in steps)
-    replacements = [pair for step in steps for pair in _replacements(step)]
+    replacements = [pair for step in steps for pair in _replacements(step, is_first=is_first)]
     if not replacements:
         kinds = ", ".join(step["type"] for step in steps) or "none"
         raise ValueError(f"its decoder ({kinds}) is neither byte-level nor sentence-piece")
-    return [_piece(name, replacements, has_bytes=has_bytes) for name in names]
+    lead = _lead(steps).encode()
+    pieces = [_piece(name, replacements, has_bytes=has_bytes) for name in names]
+    return [piece.removeprefix(lead) for piece in pieces] if is_first else pieces
+
+
+def begins_alike(decoder: Mapping[str, Any] | None) -> bool:
+    """Whether tokens stand for the same at a text's beginning as further on."""
+    steps = list(_steps(decoder))
+    return not _lead(steps) and not any(_drops_first(step) for step in steps)
 
 
 def may_be_blank(piece: bytes) -> bool:
@@ -64,14 +76,31 @@ def _steps(decoder: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
         yield decoder
 
 
-def _replacements(step: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _lead(steps: Sequence[Mapping[str, Any]]) -> str:
+    """The character that the decoder takes off a text's beginning; "" for none."""
+    kinds = [step["type"] for step in steps]
+    strips = [step for step in steps if step["type"] == "Strip"]
+    if not strips:
+        return ""
+    is_whole = "Fuse" in kinds[: kinds.index("Strip")]
+    if not is_whole or len(strips) > 1 or strips[0]["start"] > 1 or strips[0]["stop"]:
+        raise ValueError("its decoder strips more than one character from a text's beginning")
+    return strips[0]["content"] if strips[0]["start"] else ""
+
+
+def _drops_first(step: Mapping[str, Any]) -> bool:
+    """Whether what stands for spaces is left out of a text's first token."""
+    return step["type"] == "Metaspace" and step.get("prepend_scheme", "always") != "never"
+
+
+def _replacements(step: Mapping[str, Any], *, is_first: bool) -> Iterator[tuple[str, str]]:
     match step["type"]:
         case "Replace":
             if "String" not in step["pattern"]:
                 raise ValueError("its decoder replaces by a pattern, which tokens one by one cannot follow")
             yield step["pattern"]["String"], step["content"]
         case "Metaspace":
-            yield step.get("replacement", "▁"), " "
+            yield step.get("replacement", "▁"), "" if is_first and _drops_first(step) else " "
         case "ByteFallback" | "Fuse" | "Strip":
             pass
         case other:

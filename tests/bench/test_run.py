@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,49 @@ def test_a_wanted_ratio_holds_or_does_not(
 
 def test_nothing_is_said_to_hold_where_no_peer_took_part() -> None:
     assert "holds" not in Figure(name="n", unit="u", ours=[1.0], at_least=1.0).as_json()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_interrupted_leaves_nothing_behind(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "bench.run", "--quick", "--no-peers", "--only", "server"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as run:
+        part = child_of(run)
+        run.send_signal(number)
+        assert run.stderr is not None
+        # Both hold the pipe until they have ended.
+        run.stderr.read()
+        with pytest.raises(ProcessLookupError):
+            os.kill(part, 0)
+    assert run.returncode == (128 + number if number == signal.SIGTERM else -number)
+
+
+def child_of(process: subprocess.Popen[bytes]) -> int:
+    """The first process that another one has started, once it has."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not (found := children.read_text().split()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return int(found[0])
+
+
+@pytest.mark.parametrize(
+    ("at_least", "at_most", "holds"),
+    [(4.0, None, True), (4.1, None, False), (None, 4.0, True), (None, 3.9, False), (None, 0.0, False)],
+)
+def test_a_value_that_is_compared_with_nothing_can_be_wanted_itself(
+    at_least: float | None, at_most: float | None, holds: bool
+) -> None:
+    figure = Figure(
+        name="n", unit="u", ours=[1.0, 4.0, 9.0], at_least=at_least, at_most=at_most, is_absolute=True
+    )
+    assert figure.holds is holds
+
+
+def test_every_part_has_its_row_on_the_page() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert {part for part in PARTS if f"`{part}`" in "".join(rows)} == set(PARTS)
 
 
 @pytest.mark.slow

@@ -157,6 +157,13 @@ def test_what_cannot_be_measured_is_said(run_folder: Path, tmp_path: Path) -> No
         "cannot reach http://127.0.0.1:1": ("eval", "all", "--model", "nano", *url),
         "padding needs the model in this process": ("eval", "padding", "--model", "nano", *url),
         "language needs the model in this process": ("eval", "language", "--model", "nano", *url),
+        "--kv-dtype is up to the server": (
+            *("eval", "reasoning", "--model", "nano", "--kv-dtype", "int8"),
+            *url,
+        ),
+        "--kv-dtype changes nothing in the language suite": (
+            *("eval", "language", "--model", run_folder / "model", "--kv-dtype", "int8"),
+        ),
         "set --data or CAESURA_DATA": (
             *("eval", "language", "--model", run_folder / "model"),
             *("--data", tmp_path, "--out", tmp_path),
@@ -166,6 +173,16 @@ def test_what_cannot_be_measured_is_said(run_folder: Path, tmp_path: Path) -> No
         done = _invoke(*words)
         assert done.exit_code == 1
         assert message in " ".join(done.output.split()), done.output
+
+
+def test_how_keys_and_values_were_kept_is_part_of_the_results(run_folder: Path, tmp_path: Path) -> None:
+    size = ("--problems", "1", "--seeds", "1", "--budgets", "0", "--threads", "1")
+    words = ("eval", "reasoning", "--model", run_folder / "model", *size, "--out", tmp_path)
+    done = _invoke(*words, "--kv-dtype", "int8")
+    gc.collect()
+    assert done.exit_code == 0, done.output
+    fields = json.loads((tmp_path / "reasoning.json").read_text())
+    assert " --kv-dtype int8 " in fields["provenance"]["command"]
 
 
 def test_budgets_are_read_in_order_and_once() -> None:

@@ -8,9 +8,11 @@ import pytest
 from caesura.cli.bundled import bundled_folder
 from caesura.cli.chat import TerminalChat
 from caesura.cli.connect import Connection
+from caesura.cli.dtypes import Dtype, KVDtype, Loading
 from caesura.cli.local import local_client
 from caesura.messages.content import thinking_of
 from caesura.messages.errors import ModelFolderError
+from caesura.model.folder import read_config
 from caesura.web.ask import Settings
 
 
@@ -24,6 +26,19 @@ def test_a_model_in_this_process_answers_several_questions(tiny_folder: Path) ->
     assert first.usage is not None
     assert second.usage is not None
     assert second.usage.prompt_tokens > first.usage.prompt_tokens
+
+
+def test_int8_keys_and_values_fit_more_tokens_into_a_memory(tiny_folder: Path) -> None:
+    def num_pages(kv_dtype: KVDtype) -> int:
+        loading = Loading(dtype=Dtype.BFLOAT16, kv_dtype=kv_dtype, kv_bytes=1_000_000)
+        with local_client({"tiny": tiny_folder}, num_threads=1, loading=loading) as client:
+            return client.engine("tiny").stats().num_pages
+
+    config = read_config(tiny_folder)
+    head_bytes = 2 * config.head_dim
+    page_bytes = 2 * 32 * config.num_layers * config.num_kv_heads * head_bytes
+    assert num_pages(KVDtype.AUTO) == 1_000_000 // page_bytes
+    assert num_pages(KVDtype.INT8) == 1_000_000 // (page_bytes * (config.head_dim + 2) // head_bytes)
 
 
 def test_a_folder_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from caesura.cli.local import local_client
 from caesura.engine import LocalClient
 from caesura.engine.disk_tier import DiskTier
 from caesura.engine.folder_lock import FolderInUseError
+from caesura.engine.segments import RECORD_HEADER_BYTES, read_segment_header
 from caesura.messages.content import conversation
 from caesura.messages.errors import CaesuraError
-from caesura.messages.events import MessageDelta, MessageStart
+from caesura.messages.events import Event, MessageDelta, MessageStart, TextDelta
 from caesura.messages.request import MessagesRequest, Sampling
 from caesura.messages.response import Usage
 
@@ -28,17 +29,33 @@ ASKED = MessagesRequest(
 )
 
 
-def usages(client: LocalClient, request: MessagesRequest = ASKED) -> tuple[Usage, Usage]:
-    """What was known at the start, and what was true."""
-
-    async def ask() -> tuple[Usage, Usage]:
-        events = [event async for event in client.stream(request)]
-        start, delta = events[0], events[-2]
-        assert isinstance(start, MessageStart)
-        assert isinstance(delta, MessageDelta)
-        return start.usage, delta.usage
+def events(client: LocalClient, request: MessagesRequest) -> list[Event]:
+    async def ask() -> list[Event]:
+        return [event async for event in client.stream(request)]
 
     return asyncio.run(ask())
+
+
+def usages(client: LocalClient, request: MessagesRequest = ASKED) -> tuple[Usage, Usage]:
+    """What was known at the start, and what was true."""
+    start, *_, delta, _ = events(client, request)
+    assert isinstance(start, MessageStart)
+    assert isinstance(delta, MessageDelta)
+    return start.usage, delta.usage
+
+
+def reply(client: LocalClient) -> tuple[str, int]:
+    """A longer text, and how many tokens of its prompt were read."""
+    texts, num_read = "", 0
+    for event in events(client, replace(ASKED, max_tokens=40)):
+        match event:
+            case TextDelta():
+                texts += event.text
+            case MessageDelta():
+                num_read = event.usage.cache_read_input_tokens
+            case _:
+                pass
+    return texts, num_read
 
 
 def test_after_a_restart_a_prompt_is_read_from_disk(tiny_folder: Path, tmp_path: Path) -> None:
@@ -52,6 +69,30 @@ def test_after_a_restart_a_prompt_is_read_from_disk(tiny_folder: Path, tmp_path:
     assert start.cache_read_input_tokens == 0, "only memory is looked through before the reply begins"
     assert second.cache_read_input_tokens == (first.prompt_tokens - 1) // 32 * 32
     assert second.prompt_tokens == start.prompt_tokens == first.prompt_tokens
+
+
+@pytest.mark.parametrize("num_intact", [0, 2])
+def test_a_page_whose_bits_were_flipped_is_computed_anew_and_the_reply_is_the_same(
+    tiny_folder: Path, tmp_path: Path, num_intact: int
+) -> None:
+    caching = Caching(folder=tmp_path, disk_bytes=10**8)
+    with local_client({"tiny": tiny_folder}, num_threads=1, caching=caching) as client:
+        whole, _ = reply(client)
+    damage(tmp_path, slot=num_intact)
+    with local_client({"tiny": tiny_folder}, num_threads=1, caching=caching) as client:
+        assert reply(client) == (whole, num_intact * 32)
+    with local_client({"tiny": tiny_folder}, num_threads=1, caching=caching) as client:
+        assert reply(client) == (whole, 96), "what was damaged was written anew"
+
+
+def damage(folder: Path, *, slot: int) -> None:
+    """Flip a bit in each byte of a page, which makes its numbers huge."""
+    (path,) = folder.glob("*.pages")
+    info, content = read_segment_header(path), bytearray(path.read_bytes())
+    assert info is not None
+    for place in range(info.offset(slot) + RECORD_HEADER_BYTES, info.offset(slot + 1)):
+        content[place] ^= 64
+    path.write_bytes(content)
 
 
 def test_what_one_tenant_left_on_disk_is_no_other_ones(tiny_folder: Path, tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_a_switch_that_cannot_be_honoured_is_refused(
 
 def test_a_packed_and_stretched_model_answers(tiny_folder: Path, tmp_path: Path) -> None:
     switches = ["--quantize", "int4", "--rope-scaling", "yarn:4", "--kv-memory", "100MB", "--no-page"]
+    switches += ["--kv-dtype", "int8"]
     with (
         running(tiny_folder, tmp_path, *switches) as url,
         httpx.Client(base_url=url, timeout=30, trust_env=False) as http,
@@ -191,6 +192,21 @@ def test_its_switches_reach_the_server(tiny_folder: Path, tmp_path: Path) -> Non
         assert http.post(count, json={**ask, "temperature": 0.5}, headers=headers).status_code == 200
         odd = http.post(count, json={**ask, "frobnicate": 1}, headers=headers)
         assert odd.json()["error"]["message"] == "frobnicate: Extra inputs are not permitted"
+
+
+def test_a_second_server_on_a_cache_folder_is_refused_and_the_first_goes_on(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAESURA_STATE", str(tmp_path / "other state"))
+    switches = ["--no-page", "--cache-dir", str(tmp_path / "cache")]
+    with running(tiny_folder, tmp_path, *switches) as url:
+        holder = (tmp_path / "pid").read_text()
+        result = serve("--port", "0", "--model", f"tiny={tiny_folder}", *switches)
+        assert result.exit_code == 1
+        remedy = "stop that process, or give this one a folder of its own"
+        assert f"is in use by process {holder}; {remedy}" in flat(result.output)
+        ask = {"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": "the sum"}]}
+        assert httpx.post(f"{url}/v1/messages", json=ask, timeout=30, trust_env=False).status_code == 200
 
 
 # Greedy, the long model soon says one letter for ever.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from caesura.engine.chunk_attention import chunk_attention, chunk_mask
 from caesura.engine.history import Piece
-from caesura.engine.kv_store import KVStore
+from caesura.engine.plain_store import PlainStore
 from caesura.model import ModelConfig
 from tests.engine.conftest import SMALL
 
@@ -27,10 +27,10 @@ def _formula(query_NHE: torch.Tensor, key_KLE: torch.Tensor, value_KLE: torch.Te
     return (scores_HNL.masked_fill(is_later_NL, -torch.inf).softmax(-1) @ value_HLE).transpose(0, 1)
 
 
-def _store(num_kv_heads: int, dtype: torch.dtype) -> KVStore:
+def _store(num_kv_heads: int, dtype: torch.dtype) -> PlainStore:
     """Of heads of 8, as the queries here are."""
     config: ModelConfig = replace(SMALL, num_heads=num_kv_heads, num_kv_heads=num_kv_heads, head_dim=8)
-    return KVStore(config, num_pages=1, page_size=8, dtype=dtype, device=torch.device("cpu"))
+    return PlainStore(config, num_pages=1, page_size=8, dtype=dtype, device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])

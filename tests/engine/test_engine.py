@@ -408,9 +408,11 @@ def our_tokenizer(loaded: LoadedModel) -> Tokenizer:
 class BrittleFormat(CaesuraFormat):
     """Our format, whose parser breaks where it is asked to stop at "break"."""
 
-    def parser(self, opening: Opening, *, stop_sequences: Sequence[str] = ()) -> BlockParser:
+    def parser(
+        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+    ) -> BlockParser:
         if "break" not in stop_sequences:
-            return super().parser(opening, stop_sequences=stop_sequences)
+            return super().parser(opening, stop_sequences=stop_sequences, is_continued=is_continued)
         return BrittleParser(self.tokenizer.token_bytes, self.phase_tokens, opening)
 
 

@@ -97,6 +97,25 @@ def test_a_small_model_needs_no_more_than_its_sequences_can_fill() -> None:
     assert kv_budget([small], wanted_bytes=4 * GB, available_bytes=exact) == 4 * GB
 
 
+def test_int8_keys_and_values_take_half_and_what_widens_them() -> None:
+    config = PRESETS["large"]
+    int8 = need(config, dtype=torch.bfloat16, quantise=None, max_running=32, kv_dtype="int8")
+    numbers = config.num_layers * 2 * config.num_kv_heads * config.head_dim
+    scales = config.num_layers * 2 * config.num_kv_heads
+    assert (LARGE.token_bytes, int8.token_bytes) == (2 * numbers, numbers + 2 * scales)
+    # In one layer, a bfloat16 and an int8 for each number, and a quarter more; no more tokens than fit.
+    widened = 5 * 3 * (numbers // config.num_layers) // 4
+    assert int8.widened_bytes(GB) == min(config.max_positions, GB // int8.token_bytes) * widened
+    assert int8.widened_bytes(1000 * int8.token_bytes) == 1000 * widened
+    assert LARGE.widened_bytes(GB) == 0
+    total = int8.weight_bytes + GB + MARGIN_BYTES + int8.widened_bytes(GB)
+    assert kv_budget([int8], wanted_bytes=GB, available_bytes=total) == GB
+    with pytest.raises(FolderError, match=f"margin {MARGIN_BYTES + int8.widened_bytes(GB):,}"):
+        kv_budget([int8], wanted_bytes=GB, available_bytes=total - 1)
+    left = int8.weight_bytes + MARGIN_BYTES + int8.widened_bytes(DEFAULT_KV_BYTES) + 3 * GB
+    assert kv_budget([int8], wanted_bytes=None, available_bytes=left) == 3 * GB
+
+
 def test_a_container_leaves_its_limit_less_what_is_used(tmp_path: Path) -> None:
     (tmp_path / "memory.current").write_text("700\n")
     (tmp_path / "memory.stat").write_text("anon 400\ninactive_file 250\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 import transformers
 
 from caesura.engine import EngineConfig, LoadedModel, LocalClient, SequenceRequest, build_engine, load
-from caesura.messages.content import conversation, text_of, thinking_of
+from caesura.messages.content import Conversation, conversation, text_of, text_turn, thinking_of
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.fold import collect
 from caesura.messages.request import MessagesRequest, Sampling, Thinking
@@ -131,8 +132,40 @@ async def test_a_model_that_cannot_think_says_so(client: LocalClient) -> None:
     assert {info.id: info.can_think for info in await client.models()} == {"qwen3": True, "llama2": False}
     with pytest.raises(InvalidRequestError, match="cannot think"):
         await collect(client.stream(_ask("llama2", thinking=Thinking(mode="enabled", budget_tokens=9))))
-    reply = await collect(client.stream(_ask("llama2")))
-    assert [type(block).__name__ for block in reply.content] == ["TextBlock"]
+    for thinking in (Thinking(), Thinking(mode="adaptive")):
+        request = _ask("llama2", thinking=thinking)
+        reply = await collect(client.stream(request))
+        assert [type(block).__name__ for block in reply.content] == ["TextBlock"]
+        assert reply.usage.prompt_tokens == await client.count_tokens(request)
+
+
+@pytest.mark.parametrize("max_tokens", [1, 2, 90])
+async def test_a_choice_is_counted_alike_whatever_max_tokens_is(client: LocalClient, max_tokens: int) -> None:
+    adaptive = Thinking(mode="adaptive")
+    reply = await collect(client.stream(_ask("qwen3", thinking=adaptive, max_tokens=max_tokens)))
+    assert reply.usage.prompt_tokens == await client.count_tokens(_ask("qwen3", thinking=adaptive))
+    assert 0 < reply.usage.output_tokens <= max_tokens
+
+
+@pytest.mark.parametrize("prefill", [None, "So I"], ids=["a reply", "a prefill"])
+async def test_a_reply_begins_and_a_prefill_goes_on_as_transformers_decodes_it(
+    client: LocalClient, folders: Path, prefill: str | None
+) -> None:
+    loaded, theirs = load(folders / "llama2"), transformers.AutoTokenizer.from_pretrained(folders / "llama2")
+    begun = () if prefill is None else (text_turn("assistant", prefill),)
+    firsts: set[str] = set()
+    for number in range(40):
+        talk = Conversation(turns=(text_turn("user", f"And {number} apples?"), *begun))
+        reply = await collect(client.stream(_ask("llama2", conversation=talk, max_tokens=4)))
+        prompt = loaded.chat_format.render(talk, opening="answer").ids
+        request = SequenceRequest(prompt=prompt, sampling=GREEDY, max_tokens=4)
+        output = (await asyncio.to_thread(client.engine("llama2").generate, [request]))[0].finished.output
+        prefix = prompt if begun else ()
+        told = theirs.decode([*prefix, *output], skip_special_tokens=True)
+        if "\N{REPLACEMENT CHARACTER}" not in told:
+            assert theirs.decode(prefix, skip_special_tokens=True) + text_of(reply.content) == told
+            firsts.add(loaded.tokenizer.decode(output[:1])[:1])
+    assert " " in firsts, "or nothing was tried"
 
 
 def test_a_folder_whose_words_do_not_fit_its_network_is_refused(folders: Path, tmp_path: Path) -> None:

@@ -1,45 +1,72 @@
+"""Both stores: what is written is read, and pages leave and come back."""
+
 from __future__ import annotations
 
 import pytest
 import torch
 
-from caesura.engine.kv_store import KVStore, page_bytes
+from caesura.engine.int8_store import Int8Store
+from caesura.engine.kv_store import KVDtype, KVStore, page_bytes
+from caesura.engine.loading import KV_STORES
+from caesura.engine.plain_store import PlainStore
 from tests.engine.conftest import SMALL
 
 PAGE = 8
+NUM_PAGES = 6
+ALL = [range(NUM_PAGES * PAGE)]
+DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+KINDS = pytest.mark.parametrize("store_type", [PlainStore, Int8Store])
+
+Store = PlainStore | Int8Store
+KV_DTYPES: dict[type[Store], KVDtype | None] = {store: name for name, store in KV_STORES.items()}
 
 
-def store_of(dtype: torch.dtype) -> KVStore:
-    """A store whose every page holds other numbers."""
-    store = KVStore(SMALL, num_pages=6, page_size=PAGE, dtype=dtype, device=torch.device("cpu"))
+def empty_store(store_type: type[Store], dtype: torch.dtype) -> Store:
+    return store_type(SMALL, num_pages=NUM_PAGES, page_size=PAGE, dtype=dtype, device=torch.device("cpu"))
+
+
+def filled(store: KVStore) -> KVStore:
+    """The store, with other numbers for every token."""
+    num_tokens = store.num_pages * store.page_size
+    rows_T2K = torch.arange(num_tokens)[:, None] + store.head_offsets * store.page_size
+    shape = (2, num_tokens, store.num_kv_heads, store.head_dim)
     for layer in range(SMALL.num_layers):
-        rows = store.page_rows(layer)
-        rows.copy_(torch.randn(rows.shape, generator=torch.Generator().manual_seed(layer)))
+        generator = torch.Generator().manual_seed(layer)
+        key, value = torch.randn(shape, generator=generator).to(store.dtype)
+        store.write(layer, rows_T2K.flatten(), key, value)
     return store
 
 
-def page_of(store: KVStore, page: int) -> list[torch.Tensor]:
+def all_tokens(store: KVStore, layer: int) -> torch.Tensor:
+    """(2, K, L, E): a copy of what a step would read."""
+    [tokens] = store.read(layer, [range(store.num_pages * store.page_size)])
+    return tokens.widened().clone()
+
+
+def page_of(store: KVStore, page: int) -> torch.Tensor:
     tokens = slice(page * PAGE, (page + 1) * PAGE)
-    return [store.heads(layer)[:, :, tokens] for layer in range(SMALL.num_layers)]
+    return torch.stack([all_tokens(store, layer)[:, :, tokens] for layer in range(SMALL.num_layers)])
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_page_comes_back_bit_for_bit_wherever_it_is_put(dtype: torch.dtype) -> None:
-    store, other = (
-        store_of(dtype),
-        KVStore(SMALL, num_pages=6, page_size=PAGE, dtype=dtype, device=torch.device("cpu")),
-    )
-    payloads = bytearray(b"".join(store.export_page(page) for page in (4, 0, 2)))
-    assert len(payloads) == 3 * store.page_bytes == 3 * page_bytes(SMALL, PAGE, dtype)
+@DTYPES
+@KINDS
+def test_a_page_comes_back_bit_for_bit_wherever_it_is_put(
+    store_type: type[Store], dtype: torch.dtype
+) -> None:
+    store, other = filled(empty_store(store_type, dtype)), empty_store(store_type, dtype)
+    kept = [bytes(store.export_page(page)) for page in (4, 0, 2)]
+    payloads = bytearray(b"".join(kept))
+    assert len(payloads) == 3 * store.page_bytes == 3 * page_bytes(SMALL, PAGE, dtype, KV_DTYPES[store_type])
     other.import_pages([1, 5, 3], memoryview(payloads))
     for source, target in ((4, 1), (0, 5), (2, 3)):
-        for one, its_copy in zip(page_of(store, source), page_of(other, target), strict=True):
-            assert torch.equal(one, its_copy)
-    assert not any(tensor.any() for tensor in page_of(other, 0)), "no other page is touched"
+        assert torch.equal(page_of(store, source), page_of(other, target))
+    assert [bytes(other.export_page(page)) for page in (1, 5, 3)] == kept
+    assert not page_of(other, 0).any(), "no other page is touched"
 
 
-def test_a_payload_is_a_copy() -> None:
-    store = store_of(torch.float32)
+@KINDS
+def test_a_payload_is_a_copy(store_type: type[Store]) -> None:
+    store = filled(empty_store(store_type, torch.float32))
     payload = store.export_page(1)
     before = bytes(payload)
     store.copy_page(2, 1)
@@ -47,13 +74,48 @@ def test_a_payload_is_a_copy() -> None:
     assert bytes(store.export_page(1)) == bytes(store.export_page(2))
 
 
-def test_a_pool_begins_on_a_cache_line() -> None:
-    store = store_of(torch.bfloat16)
-    assert not any(store.heads(layer).data_ptr() % 64 for layer in range(SMALL.num_layers))
+@DTYPES
+@KINDS
+def test_pages_are_gathered_as_they_are_read(store_type: type[Store], dtype: torch.dtype) -> None:
+    store = filled(empty_store(store_type, dtype))
+    pages = torch.tensor([5, 0, 3])
+    gathered = store.gather(1, (store.head_offsets[:, None] + pages).flatten(), "tail").widened()
+    wanted = all_tokens(store, 1).unflatten(2, (NUM_PAGES, PAGE))[:, :, pages]
+    assert gathered.dtype == dtype
+    assert torch.equal(gathered.view(wanted.shape), wanted)
 
 
-def test_space_is_kept_per_purpose() -> None:
-    store = store_of(torch.float32)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_integers_are_multiplied_at_once_where_they_would_overflow(dtype: torch.dtype) -> None:
+    store = filled(empty_store(Int8Store, dtype))
+    [tokens] = store.read(0, ALL)
+    largest = (tokens.numbers.abs().sum(-1) * 10).max()
+    assert (tokens.scale is None) == (dtype == torch.float16)
+    assert largest.isfinite()
+
+
+@KINDS
+def test_runs_are_read_in_order(store_type: type[Store]) -> None:
+    store = filled(empty_store(store_type, torch.bfloat16))
+    wanted, runs = all_tokens(store, 0), [range(30, 41), range(8, 24)]
+    wanted = torch.cat([wanted[:, :, run.start : run.stop] for run in runs], dim=2)
+    assert torch.equal(torch.cat([tokens.widened() for tokens in store.read(0, runs)], dim=2), wanted)
+
+
+@KINDS
+def test_what_is_read_begins_on_a_cache_line(store_type: type[Store]) -> None:
+    store = filled(empty_store(store_type, torch.bfloat16))
+    assert not any(
+        tokens.numbers.data_ptr() % 64
+        for layer in range(SMALL.num_layers)
+        for tokens in store.read(layer, ALL)
+    )
+
+
+@KINDS
+def test_space_is_kept_per_purpose(store_type: type[Store]) -> None:
+    store = empty_store(store_type, torch.float32)
     first = store.space("scores", 4, 100)
+    assert first.dtype == torch.float32
     assert store.space("tail", 3).data_ptr() != first.data_ptr()
     assert store.space("scores", 2, 7).data_ptr() == first.data_ptr()

@@ -8,7 +8,7 @@ import torch
 
 from caesura.engine import EngineConfig, LoadedModel, SequenceRequest, build_engine, load
 from caesura.messages.request import Sampling
-from caesura.model import PackedAttention, save_model
+from caesura.model import PackedAttention, Transformer, save_model
 from caesura.model.folder import FolderError
 from caesura.model.quantised import Quantisation
 from caesura.model.rope_scaling import RopeScaling
@@ -110,6 +110,31 @@ def test_a_quantised_folder_generates_what_its_network_scores_best(folder: Path,
 def test_pages_of_other_weights_are_not_found(folder: Path) -> None:
     identities = [load(folder, quantise=kind).identity for kind in (None, "int8", "int4")]
     assert len(set(identities)) == 3
+
+
+class ReplacedFolder(type(Path())):
+    """A folder that others replace once its weights were read: when its tokenizer is looked for."""
+
+    replacement: Path
+
+    def __truediv__(self, key: str) -> Path:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if key == "tokenizer.json" and self.replacement.exists():
+            self.replacement.rename(Path(self) / "model.safetensors")
+        return Path(self).joinpath(key)
+
+
+def test_a_folder_that_is_replaced_while_it_is_read_is_refused(
+    loaded: LoadedModel, folder: Path, tmp_path: Path
+) -> None:
+    other = Transformer(loaded.model.config)
+    other.initialise(torch.Generator().manual_seed(8))
+    save_model(other, tmp_path / "other", dtype=torch.float32)
+    replaced = ReplacedFolder(folder)
+    replaced.replacement = tmp_path / "other" / "model.safetensors"
+    with pytest.raises(FolderError, match="tiny was changed while it was read; load it again"):
+        load(replaced)
+    assert not replaced.replacement.exists()
+    assert load(replaced).identity == load(folder).identity
 
 
 def test_quantised_weights_want_bfloat16(folder: Path) -> None:

@@ -153,6 +153,29 @@ async def test_the_count_is_the_usage_of_the_same_request_in_every_mode(
     assert count == usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
 
 
+@pytest.mark.parametrize("max_tokens", [0, 1, 2, 60])
+async def test_what_is_left_to_the_model_is_counted_alike_whatever_max_tokens_is(
+    client: LocalClient, max_tokens: int
+) -> None:
+    messages = [{"role": "user", "content": "Two and two?"}]
+    body = {"model": "tiny", "messages": messages, "thinking": {"type": "adaptive"}}
+    count = await client.count_tokens(parse_count_request(body))
+    events = await collect(client.stream(parse_request(body | {"max_tokens": max_tokens})))
+    usage = outcome(events).usage
+    assert count == usage.prompt_tokens
+    assert usage.output_tokens <= max_tokens
+    assert (block_types(events)[-1:] == ["TextBlock"]) == (max_tokens > 0)
+
+
+async def test_a_prompt_of_the_windows_length_may_be_warmed(client: LocalClient) -> None:
+    # Each letter of a word that training never saw is a token.
+    rest = WINDOW - await client.count_tokens(ask(conversation(("user", "q"))))
+    request = ask(conversation(("user", "q" * (1 + rest))), max_tokens=0)
+    assert await client.count_tokens(request) == WINDOW
+    delta = outcome(await collect(client.stream(request)))
+    assert (delta.stop_reason, delta.usage.prompt_tokens) == ("max_tokens", WINDOW)
+
+
 async def test_rendering_a_long_prompt_leaves_the_event_loop_free(client: LocalClient) -> None:
     request = ask(conversation(("user", "the sum of 2 numbers\n" * 100_000)))
     rendering = asyncio.create_task(client.count_tokens(request))

@@ -128,3 +128,10 @@ def test_where_no_thought_fits_a_choice_is_an_answer() -> None:
     move = phase_machine(TOKENS, budget_tokens=None, max_tokens=2).begin("choose")
     assert move.forced == (TOKENS.end_think,)
     assert move.state == PhaseState("start", 0, 1)
+
+
+def test_a_single_token_is_the_answers_and_the_marker_before_it_nobodys() -> None:
+    machine = phase_machine(TOKENS, budget_tokens=None, max_tokens=1)
+    move = machine.begin("choose")
+    assert (move.state, move.forced) == (PhaseState("start", 0, 0), (TOKENS.end_think,))
+    assert machine.advance(move.state, 12).state == PhaseState("answer", 0, 1)

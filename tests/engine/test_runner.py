@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from caesura.engine.kv_store import KVStore
+from caesura.engine.int8_store import Int8Store
 from caesura.engine.loading import LoadedModel
+from caesura.engine.plain_store import PlainStore
 from caesura.engine.runner import Runner
 from caesura.engine.scheduler import Row, StepPlan
 from caesura.model import PackedAttention, Transformer
@@ -33,7 +34,13 @@ class Pages:
     """
 
     def __init__(
-        self, model: Transformer, sequences: list[list[int]], *, in_runs: bool = False, num_shared: int = 0
+        self,
+        model: Transformer,
+        sequences: list[list[int]],
+        *,
+        in_runs: bool = False,
+        num_shared: int = 0,
+        store_type: type[PlainStore | Int8Store] = PlainStore,
     ) -> None:
         self.sequences = sequences
         self.num_computed = [0] * len(sequences)
@@ -43,7 +50,7 @@ class Pages:
         order = list(range(sum(needed)))[::-1] if in_runs else order
         self.pages = [tuple(order.pop() for _ in range(count)) for count in needed]
         self.pages = [self.pages[0][:num_shared] + pages[num_shared:] for pages in self.pages]
-        store = KVStore(
+        store = store_type(
             model.config,
             num_pages=sum(needed),
             page_size=PAGE,
@@ -138,10 +145,10 @@ def test_steps_of_many_tokens_take_their_threads_and_give_them_back(loaded: Load
     ids, before = tokens(150, seed=0), torch.get_num_threads()
     seen: list[int] = []
 
-    class Noting(KVStore):
-        def token_rows(self, layer: int) -> torch.Tensor:
+    class Noting(PlainStore):
+        def write(self, layer: int, token_rows: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> None:
             seen.append(torch.get_num_threads())
-            return super().token_rows(layer)
+            super().write(layer, token_rows, key, value)
 
     cpu = torch.device("cpu")
     store = Noting(loaded.model.config, num_pages=20, page_size=PAGE, dtype=torch.float32, device=cpu)

@@ -7,21 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 
+from caesura.engine.int8_store import Int8Store
 from caesura.engine.kv_store import KVStore
+from caesura.engine.plain_store import PlainStore
 from caesura.engine.scheduler import Row
 from caesura.engine.shared_attention import LoneRead, SharedRead, cluster_read
 from caesura.engine.shared_prefixes import Cluster, arranged
 from tests.engine.conftest import SMALL
+from tests.engine.test_kv_store import all_tokens, filled
 
 PAGE = 8
 
 
-def filled_store(dtype: torch.dtype) -> KVStore:
-    store = KVStore(SMALL, num_pages=200, page_size=PAGE, dtype=dtype, device=torch.device("cpu"))
-    for layer in range(SMALL.num_layers):
-        heads = store.heads(layer)
-        heads.copy_(torch.randn(heads.shape, generator=torch.Generator().manual_seed(layer)))
-    return store
+def filled_store(store_type: type[PlainStore | Int8Store], dtype: torch.dtype) -> KVStore:
+    return filled(store_type(SMALL, num_pages=200, page_size=PAGE, dtype=dtype, device=torch.device("cpu")))
 
 
 def row(pages: list[int], length: int) -> Row:
@@ -32,7 +31,7 @@ def row(pages: list[int], length: int) -> Row:
 def formula(store: KVStore, layer: int, query_HE: torch.Tensor, each: Row) -> torch.Tensor:
     """(H, E) in float64."""
     tokens = [page * PAGE + offset for page in each.pages for offset in range(PAGE)][: each.start + 1]
-    key_KLE, value_KLE = store.heads(layer)[:, :, tokens].double()
+    key_KLE, value_KLE = all_tokens(store, layer)[:, :, tokens].double()
     group = SMALL.num_heads // SMALL.num_kv_heads
     key_HLE, value_HLE = (x.repeat_interleave(group, 0) for x in (key_KLE, value_KLE))
     scores_HL = (key_HLE @ query_HE.double()[:, :, None])[..., 0] / SMALL.head_dim**0.5
@@ -56,21 +55,28 @@ SCATTERED = torch.randperm(200, generator=torch.Generator().manual_seed(2))[:50]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("store_type", [PlainStore, Int8Store])
 @pytest.mark.parametrize("pages", [RUN, RUNS, SCATTERED])
 @pytest.mark.parametrize("length", [257, 264, 399])
-def test_a_long_row_reads_its_history(pages: list[int], length: int, dtype: torch.dtype) -> None:
-    store, cluster = filled_store(dtype), Cluster((row(pages, length),))
+def test_a_long_row_reads_its_history(
+    pages: list[int], length: int, store_type: type[PlainStore | Int8Store], dtype: torch.dtype
+) -> None:
+    store, cluster = filled_store(store_type, dtype), Cluster((row(pages, length),))
     read = cluster_read(cluster, 1, store)
     assert isinstance(read, LoneRead)
-    assert read.is_at_once == (pages is RUN)
+    assert read.is_at_once == (pages is RUN and store_type is PlainStore)
     check(store, cluster, read)
     check(store, cluster, replace(read, is_at_once=False))
+    check(store, cluster, replace(read, is_at_once=pages is RUN))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("store_type", [PlainStore, Int8Store])
 @pytest.mark.parametrize("pages", [RUN, RUNS, SCATTERED])
-def test_rows_read_what_they_share_and_their_tails(pages: list[int], dtype: torch.dtype) -> None:
-    store = filled_store(dtype)
+def test_rows_read_what_they_share_and_their_tails(
+    pages: list[int], store_type: type[PlainStore | Int8Store], dtype: torch.dtype
+) -> None:
+    store = filled_store(store_type, dtype)
     shared = pages[:40]
     tails = [([150], 1), ([160, 170, 3], 20), ([180, 4], 16)]
     rows = [row([*shared, *tail], 40 * PAGE + size) for tail, size in tails]

@@ -188,7 +188,9 @@ async def test_more_tokens_than_the_model_may_write_are_refused(in_process: Conn
     assert_envelope(response, "invalid_request_error", message)
 
 
-async def test_a_model_that_cannot_think_says_so(in_process: Connect) -> None:
+async def test_a_model_that_cannot_think_says_so_where_it_has_to_and_else_answers(
+    in_process: Connect,
+) -> None:
     plain = ModelInfo(
         id="plain",
         display_name="Plain",
@@ -198,11 +200,17 @@ async def test_a_model_that_cannot_think_says_so(in_process: Connect) -> None:
         trained_tokens=10,
         can_think=False,
     )
-    app = create_app(ScriptedClient(models=[plain]))
-    ask = {**ASK, "model": "plain", "thinking": {"type": "adaptive"}}
-    response = await in_process(app).post("/v1/messages", json=ask)
-    assert response.status_code == 400
-    assert "not supported on this model" in response.json()["error"]["message"]
+    client = in_process(create_app(ScriptedClient([ScriptedReply(text="four")], models=[plain])))
+    ask = {"model": "plain", "messages": ASK["messages"]}
+    must = {**ask, "thinking": {"type": "enabled", "budget_tokens": 5}}
+    may = {**ask, "thinking": {"type": "adaptive"}}
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        response = await client.post(path, json={**must, "max_tokens": 50})
+        assert response.status_code == 400
+        assert "`enabled` thinking is not supported on this model" in response.json()["error"]["message"]
+    assert (await client.post("/v1/messages/count_tokens", json=may)).status_code == 200
+    response = await client.post("/v1/messages", json={**may, "max_tokens": 50})
+    assert [block["type"] for block in response.json()["content"]] == ["text"]
 
 
 @pytest.mark.parametrize("stream", [True, False])

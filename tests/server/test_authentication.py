@@ -234,16 +234,24 @@ async def test_a_foreign_websocket_is_closed() -> None:
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
+def refusal(host: str, api_keys: tuple[str, ...]) -> str:
+    """Why an address may not be listened on; empty if it may."""
+    try:
+        check_binding(host, api_keys)
+    except CaesuraError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
 def test_loopback_may_be_bound_without_keys(host: str) -> None:
-    check_binding(host, ())
+    assert refusal(host, ()) == ""
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "box.lan", ""])
 def test_nothing_else_may_be_bound_without_keys(host: str) -> None:
-    with pytest.raises(CaesuraError, match="without an API key"):
-        check_binding(host, ())
-    check_binding(host, ("key",))
+    assert "without an API key" in refusal(host, ())
+    assert refusal(host, ("key",)) == ""
 
 
 @pytest.mark.parametrize("key", ["", " "])

@@ -7,7 +7,7 @@ templates, what each family does to thoughts, system prompts and whitespace.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -210,59 +210,41 @@ _HEADERS = (
     "<|python_tag|>",
 )
 
+_QWEN3 = Family(
+    kind="byte_level",
+    special=_IM,
+    added=_THOUGHTS,
+    template=QWEN3,
+    bos=None,
+    eos="<|im_end|>",
+    eos_names=("<|im_end|>", "<|endoftext|>"),
+)
+_LLAMA2 = Family(
+    kind="sentence_piece",
+    special=("<unk>", "<s>", "</s>"),
+    template=LLAMA2,
+    bos="<s>",
+    eos="</s>",
+    eos_names=("</s>",),
+)
+_LLAMA3 = Family(
+    kind="byte_level",
+    special=_HEADERS,
+    template=LLAMA3,
+    bos="<|begin_of_text|>",
+    eos="<|eot_id|>",
+    # As the first release had it: the end of a turn is missing here.
+    eos_names=("<|end_of_text|>",),
+)
+_MISTRAL_SPECIAL = (*_LLAMA2.special, "[INST]", "[/INST]", "[TOOL_CALLS]")
+
 FAMILIES: dict[str, Family] = {
-    "qwen3": Family(
-        kind="byte_level",
-        special=_IM,
-        added=_THOUGHTS,
-        template=QWEN3,
-        bos=None,
-        eos="<|im_end|>",
-        eos_names=("<|im_end|>", "<|endoftext|>"),
-    ),
-    "qwen2": Family(
-        kind="byte_level",
-        special=_IM,
-        added=_THOUGHTS[:2],
-        template=CHATML,
-        bos=None,
-        eos="<|im_end|>",
-        eos_names=("<|im_end|>", "<|endoftext|>"),
-    ),
-    "always_thinks": Family(
-        kind="byte_level",
-        special=_IM,
-        added=_THOUGHTS,
-        template=ALWAYS_THINKS,
-        bos=None,
-        eos="<|im_end|>",
-        eos_names=("<|im_end|>",),
-    ),
-    "llama3": Family(
-        kind="byte_level",
-        special=_HEADERS,
-        template=LLAMA3,
-        bos="<|begin_of_text|>",
-        eos="<|eot_id|>",
-        # As the first release had it: the end of a turn is missing here.
-        eos_names=("<|end_of_text|>",),
-    ),
-    "mistral": Family(
-        kind="metaspace",
-        special=("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"),
-        template=MISTRAL,
-        bos="<s>",
-        eos="</s>",
-        eos_names=("</s>",),
-    ),
-    "llama2": Family(
-        kind="sentence_piece",
-        special=("<unk>", "<s>", "</s>"),
-        template=LLAMA2,
-        bos="<s>",
-        eos="</s>",
-        eos_names=("</s>",),
-    ),
+    "qwen3": _QWEN3,
+    "qwen2": replace(_QWEN3, added=_THOUGHTS[:2], template=CHATML),
+    "always_thinks": replace(_QWEN3, template=ALWAYS_THINKS, eos_names=("<|im_end|>",)),
+    "llama3": _LLAMA3,
+    "mistral": replace(_LLAMA2, kind="metaspace", special=_MISTRAL_SPECIAL, template=MISTRAL),
+    "llama2": _LLAMA2,
 }
 
 

@@ -351,7 +351,25 @@ def test_any_other_folder_has_its_own(folders: Path) -> None:
     ("name", "fields", "words"),
     [
         ("generation_config.json", {"eos_token_id": [7, 9999]}, r"\[7, 9999.*eos_token_id.*has 394"),
-        ("generation_config.json", {"eos_token_id": "</s>"}, r"eos_token_id"),
+        (
+            "generation_config.json",
+            {"eos_token_id": "</s>"},
+            r"generation_config\.json: eos_token_id '</s>' is",
+        ),
+        (
+            "generation_config.json",
+            {"eos_token_id": [[7, 8]]},
+            r"generation_config\.json: .* \[\[7, 8\]\] is neither",
+        ),
+        (
+            "generation_config.json",
+            {"eos_token_id": [7, "8"]},
+            r"eos_token_id \[7, '8'\] is neither an id nor",
+        ),
+        ("generation_config.json", {"eos_token_id": {"id": 7}}, r"eos_token_id \{'id': 7\} is neither"),
+        ("generation_config.json", {"eos_token_id": [7, None]}, r"eos_token_id \[7, None\] is neither"),
+        ("generation_config.json", {"eos_token_id": True}, r"eos_token_id True is neither"),
+        ("generation_config.json", {"eos_token_id": 7.0}, r"eos_token_id 7\.0 is neither"),
         ("tokenizer_config.json", {"chat_template": "hello"}, "does not show the text of turn 0"),
         ("tokenizer_config.json", {}, "no chat template"),
     ],

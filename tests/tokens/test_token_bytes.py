@@ -9,7 +9,7 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.tokens.token_bytes import byte_level, decoded, may_be_blank
+from caesura.tokens.token_bytes import begins_alike, byte_level, decoded, may_be_blank
 from tests.tokens.conversations import plain_text
 from tests.tokens.foreign_folders import FAMILIES, foreign_tokenizer, tokenizer_json
 
@@ -45,6 +45,15 @@ def test_byte_level_names_are_bytes_and_others_their_own_text() -> None:
     assert byte_level(["Ġthe", "Ċ", "Ã©", "日"]) == [b" the", b"\n", "é".encode(), "日".encode()]
 
 
+def _sentence_piece(*, start: int = 1, stop: int = 0, is_fused: bool = True) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+        {"type": "ByteFallback"},
+        {"type": "Strip", "content": " ", "start": start, "stop": stop},
+    ]
+    return {"type": "Sequence", "decoders": [*steps[:2], *[{"type": "Fuse"}] * is_fused, steps[2]]}
+
+
 @pytest.mark.parametrize(
     ("decoder", "words"),
     [
@@ -52,6 +61,9 @@ def test_byte_level_names_are_bytes_and_others_their_own_text() -> None:
         ({"type": "WordPiece", "prefix": "##", "cleanup": True}, "WordPiece"),
         ({"type": "Replace", "pattern": {"Regex": "x+"}, "content": ""}, "pattern"),
         ({"type": "Fuse"}, "neither"),
+        (_sentence_piece(start=2), "strips more than one character"),
+        (_sentence_piece(stop=1), "strips more than one character"),
+        (_sentence_piece(is_fused=False), "strips more than one character"),
     ],
 )
 def test_a_decoder_that_is_not_known_is_refused(decoder: Any, words: str) -> None:
@@ -61,6 +73,19 @@ def test_a_decoder_that_is_not_known_is_refused(decoder: Any, words: str) -> Non
 
 def test_a_metaspace_decoder_writes_spaces() -> None:
     assert decoded(["▁the", "<0x0A>"], {"type": "Metaspace", "replacement": "▁"}) == [b" the", b"<0x0A>"]
+
+
+def test_the_first_token_of_a_text_is_without_the_space_that_was_put_there() -> None:
+    names = ["▁the", "▁▁", "the▁", "<0x20>", "<0x0A>"]
+    pieces = [b" the", b"  ", b"the ", b" ", b"\n"]
+    for start, first in ((1, [b"the", b" ", b"the ", b"", b"\n"]), (0, pieces)):
+        decoder = _sentence_piece(start=start)
+        assert decoded(names, decoder) == pieces
+        assert decoded(names, decoder, is_first=True) == first
+        assert begins_alike(decoder) == (first == pieces)
+    metaspace = {"type": "Metaspace", "replacement": "▁"}
+    assert decoded(names[:3], metaspace, is_first=True) == [b"the", b"", b"the"]
+    assert decoded(names[:3], metaspace | {"prepend_scheme": "never"}, is_first=True) == pieces[:3]
 
 
 def test_broken_characters_that_could_be_whitespace_may_be_blank() -> None:
