@@ -9,28 +9,36 @@ import ast
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel
 from starlette.routing import Route
 
 from caesura.engine.local_client import EFFORT_BUDGETS
 from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA
 from caesura.engine.phases import ANSWER_RESERVE
+from caesura.messages.blocks_in import UNSUPPORTED_BLOCKS
+from caesura.messages.cache_rules import MAX_CACHE_BREAKPOINTS
+from caesura.messages.conversation_in import ATTRIBUTION_PREFIX
 from caesura.messages.errors import HTTP_STATUS, InvalidRequestError
-from caesura.messages.request_rules import (
-    MAX_CACHE_BREAKPOINTS,
-    MAX_STOP_SEQUENCE_CHARACTERS,
-    MAX_STOP_SEQUENCES,
-)
+from caesura.messages.images_in import MAX_IMAGE_CHARACTERS, MAX_IMAGE_SIDE_PIXELS, MAX_IMAGES
+from caesura.messages.request import OutputFormat
+from caesura.messages.request_rules import MAX_STOP_SEQUENCE_CHARACTERS, MAX_STOP_SEQUENCES
 from caesura.messages.response import MissReason, Usage
 from caesura.messages.scripted import ScriptedClient
-from caesura.messages.validation import ATTRIBUTION_PREFIX, MAX_JSON_VALUES, parse_request
+from caesura.messages.tools_in import MAX_TOOLS, WireCustomTool, WireTool
+from caesura.messages.typed_tools import TYPED_TOOLS
+from caesura.messages.validation import MAX_JSON_VALUES, parse_request
 from caesura.messages.wire import usage_json
-from caesura.messages.wire_in import MAX_BLOCKS, MAX_MESSAGES, UNSUPPORTED_BLOCKS, WireRequest
+from caesura.messages.wire_in import MAX_BLOCKS, MAX_MESSAGES, WireRequest
 from caesura.recipes import RECIPES
 from caesura.server import ServerConfig, create_app
 from caesura.server.config import MIB
+from caesura.server.energy import EnergyMeter, Zone
+from caesura.server.metrics import Metrics
+from caesura.server.openai_shapes import ChatBody, TextBody, read_shape
 from caesura.tokens import CLOSING_TEXT
 from tests.generated_pages import PACKAGE, ROOT, cli_reference, file_map, options, verbs
 
@@ -38,8 +46,6 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BODY: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
 # Something that each field could hold, where it is ignored or refused.
 SAMPLES: dict[str, Any] = {
-    "tools": [{"name": "look_up"}],
-    "tool_choice": {"type": "any"},
     "mcp_servers": [{"url": "x"}],
 }
 
@@ -136,6 +142,30 @@ def test_the_api_page_lists_every_route() -> None:
     assert set(table("docs/api.md", "Routes")) == served
 
 
+@pytest.mark.parametrize(("title", "shape"), [("Chat fields", ChatBody), ("Text fields", TextBody)])
+def test_the_openai_page_lists_every_field(title: str, shape: type[BaseModel]) -> None:
+    fates = table("docs/openai.md", title)
+    assert set(fates) == set(shape.model_fields)
+    is_chat = shape is ChatBody
+    least = {"model": "m", **({"messages": BODY["messages"]} if is_chat else {"prompt": "x"})}
+    for field, fate in fates.items():
+        odd = {**least, field: 7 if field == "thinking" else {"some": "thing"}}
+        if fate == "ignored":
+            assert read_shape(shape, odd)
+        else:
+            with pytest.raises(InvalidRequestError, match=rf"^{field}\b"):
+                read_shape(shape, odd)
+
+
+def test_the_metrics_page_lists_every_number(tmp_path: Path) -> None:
+    (tmp_path / "energy_uj").write_text("0")
+    zone = Zone(name="package-0", file=tmp_path / "energy_uj", max_uj=1)
+    page = Metrics(energy=EnergyMeter([zone])).page().decode()
+    families = {family.name for family in text_string_to_metric_families(page)}
+    own = {name for name in families if name.startswith("caesura_")}
+    assert set(table("docs/metrics.md", "The numbers")) == own
+
+
 def test_the_api_page_lists_every_field() -> None:
     assert set(table("docs/api.md", "Request fields")) == set(WireRequest.model_fields)
 
@@ -166,15 +196,56 @@ def test_what_is_checked_changes_nothing_that_is_computed() -> None:
 def test_the_api_page_lists_every_block() -> None:
     fates = table("docs/api.md", "Content blocks")
     assert {name for name, fate in fates.items() if fate == "refused"} == UNSUPPORTED_BLOCKS
-    assert set(fates) - UNSUPPORTED_BLOCKS == {"text", "thinking", "redacted_thinking"}
+    assert set(fates) - UNSUPPORTED_BLOCKS == {
+        "text",
+        "thinking",
+        "redacted_thinking",
+        "image",
+        "tool_use",
+        "tool_result",
+    }
+
+
+TOOL: dict[str, Any] = {"name": "look_up", "input_schema": {"type": "object"}}
+
+
+def test_the_tools_page_lists_every_field_of_a_tool() -> None:
+    fates = table("docs/tools.md", "Tools of your own")
+    assert set(fates) == set(WireCustomTool.model_fields)
+    for field, fate in fates.items():
+        body = {**BODY, "tools": [{**TOOL, field: 7.5}]}
+        if fate == "ignored":
+            assert parse_request(body).conversation == parse_request({**BODY, "tools": [TOOL]}).conversation
+        else:
+            with pytest.raises(InvalidRequestError, match=rf"^tools\.0\.(custom\.)?{field}\b"):
+                parse_request(body)
+
+
+def test_the_tools_page_lists_every_type() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)` \| (.*?) ?\|$", section("docs/tools.md", "Types of tools"), re.M
+    )
+    assert {kind: name for kind, name, _ in rows} == {kind: typed.name for kind, typed in TYPED_TOOLS.items()}
+    shapes = {
+        kind: shape
+        for shape in get_args(get_args(WireTool)[0])
+        for kind in get_args(shape.model_fields["type"].annotation)
+    }
+    for kind, _, fields in rows:
+        own = set(shapes[kind].model_fields) - set(shapes["bash_20250124"].model_fields)
+        assert set(re.findall(r"`(\w+)`", fields)) == own, kind
+
+
+def test_the_tools_page_lists_every_form_of_an_answer() -> None:
+    kinds = get_args(get_type_hints(OutputFormat)["kind"])
+    assert set(table("docs/tools.md", "Answers of a given form")) == set(kinds)
 
 
 def test_the_caching_page_says_what_the_code_does() -> None:
     page = read("docs/caching.md")
     assert f"in pages of {PAGE_SIZE_CPU} tokens ({PAGE_SIZE_CUDA} on a GPU)" in page
     assert f"There may be {MAX_CACHE_BREAKPOINTS} markers" in page
-    reasons = set(get_args(MissReason)) - {"tools_changed"}
-    assert set(table("docs/caching.md", "Why was there no hit?")) == reasons
+    assert set(table("docs/caching.md", "Why was there no hit?")) == set(get_args(MissReason))
     assert set(table("docs/caching.md", "What is counted")) <= set(usage_json(Usage(input_tokens=1)))
 
 
@@ -190,6 +261,9 @@ def test_the_limits_on_the_pages_are_those_of_the_code() -> None:
     assert f"at most {MAX_STOP_SEQUENCES}, of at most {MAX_STOP_SEQUENCE_CHARACTERS:,} characters" in api
     assert f"{ServerConfig().max_body_bytes // MIB} MB (413) and {MAX_JSON_VALUES:,} JSON values" in api
     assert f"`{ATTRIBUTION_PREFIX}`" in api
+    assert f"at most {MAX_TOOLS:,}; see [tools]" in api
+    assert f"of at most {MAX_IMAGE_CHARACTERS // MIB} MB encoded" in api
+    assert f"{MAX_IMAGE_SIDE_PIXELS:,} pixels a side, at most {MAX_IMAGES};" in api
     assert f"reserve is {ANSWER_RESERVE} tokens" in read("docs/thinking.md")
     assert f"`{CLOSING_TEXT.strip()}`" in read("docs/thinking.md")
     for effort, budget in EFFORT_BUDGETS.items():

@@ -12,10 +12,12 @@ from caesura.cli.cache import cache
 from caesura.cli.chat import chat
 from caesura.cli.data import data
 from caesura.cli.evaluate import evaluate
+from caesura.cli.keys import keys
 from caesura.cli.models import models
 from caesura.cli.report import report
 from caesura.cli.serve import serve
 from caesura.cli.train import train
+from caesura.cli.usage import usage
 
 app = typer.Typer(
     name="caesura",
@@ -28,6 +30,8 @@ app.command()(serve)
 app.command()(chat)
 app.command()(models)
 app.command()(cache)
+app.command()(keys)
+app.command()(usage)
 app.command()(train)
 app.command()(data)
 app.command("eval")(evaluate)

@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from rich.markup import escape
 
+from caesura.cli.accounting import Database, PriceList, database_url
 from caesura.cli.bundled import BUNDLED_NAME, bundled_folder
 from caesura.cli.caching import DISK_SIZE, CacheDir, CacheDisk, CacheRam, Caching, parse_caching
 from caesura.cli.connect import DEFAULT_HOST, DEFAULT_PORT
@@ -27,14 +28,20 @@ from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise, parse_bytes
 from caesura.cli.hub import is_hub_id, located
 from caesura.cli.screen import configure_logging, fail, stderr, stdout
 from caesura.cli.state import state_folder
+from caesura.cli.storing import FILES_SIZE, Files, parse_files
 from caesura.messages.client import Client
 from caesura.messages.errors import CaesuraError
 from caesura.messages.remote import RemoteClient
 from caesura.messages.sealing import Sealer, load_key
 from caesura.messages.signing import SigningClient
 from caesura.server import ServerConfig, create_app
-from caesura.server.app import Numbers
+from caesura.server.accounts import Accounts, open_accounts
 from caesura.server.authentication import check_binding
+from caesura.server.backing import Backing
+from caesura.server.batch_store import BatchStore
+from caesura.server.energy import EnergyMeter, find_zones
+from caesura.server.file_store import FileStore
+from caesura.server.prices import Prices, read_prices
 
 # A chat page that stays open in some browser must not keep the server from stopping.
 _STOP_TIMEOUT_S = 2
@@ -97,6 +104,7 @@ class Service:
     num_threads: to compute with; None leaves torch's own choice.
     loading: how weights are kept.
     caching: where computed prompts are kept below the models' memory.
+    files_bytes: what uploaded files may take; 0: none are kept.
     has_page: whether there is a chat page.
     is_verbose: whether every request is logged.
     """
@@ -106,6 +114,7 @@ class Service:
     num_threads: int | None
     loading: Loading
     caching: Caching
+    files_bytes: int
     has_page: bool
     is_verbose: bool
 
@@ -142,6 +151,9 @@ def serve(
     allow_sampling: AllowSampling = False,
     allow_host: AllowHost = None,
     allow_origin: AllowOrigin = None,
+    database: Database = None,
+    prices: PriceList = None,
+    files: Files = FILES_SIZE,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
@@ -171,30 +183,50 @@ def serve(
                 kv_bytes=None if kv_memory is None else parse_bytes("--kv-memory", kv_memory),
             ),
             caching=parse_caching(cache_dir, disk=cache_disk, ram=cache_ram),
+            files_bytes=parse_files(files),
             has_page=page,
             is_verbose=verbose,
         )
-        check_binding(host, service.config.api_keys)
-        with bind(host, port) as listener:
-            run(service, Address(host=host, port=listener.getsockname()[1]), listener)
+        charged = Prices() if prices is None else read_prices(prices)
+        with open_accounts(database_url(database), charged) as accounts:
+            check_binding(host, needs_key=needs_key(service, accounts))
+            with bind(host, port) as listener:
+                run(service, Address(host=host, port=listener.getsockname()[1]), listener, accounts)
     except CaesuraError as error:
         fail(str(error))
     stderr.print("[dim]stopped[/]")
 
 
-def run(service: Service, address: Address, listener: socket.socket) -> None:
+def needs_key(service: Service, accounts: Accounts) -> bool:
+    """Whether requests have to show a key."""
+    return bool(service.config.api_keys) or accounts.keys.has_any
+
+
+def run(service: Service, address: Address, listener: socket.socket, accounts: Accounts) -> None:
     """Load, say where to go, and answer until Ctrl-C."""
     # Torch takes seconds to import, and `--help` or a port in use should not wait for it.
     from caesura.cli.local import local_client
+    from caesura.engine.text_model import LocalTexts
 
     sealer = Sealer(load_key(state_folder(os.environ)))
     folders = {name: located(source) for name, source in service.sources.items()}
     stderr.print(f"[dim]loading {escape(', '.join(folders))} ...[/]")
-    with local_client(
-        folders, num_threads=service.num_threads, loading=service.loading, caching=service.caching
-    ) as client:
-        app = build_app(SigningClient(client, sealer), address, service, client.numbers)
-        announce(address, service)
+    with (
+        local_client(
+            folders, num_threads=service.num_threads, loading=service.loading, caching=service.caching
+        ) as client,
+        closing(LocalTexts(client)) as texts,
+    ):
+        backing = Backing(
+            engines=lambda: {name: client.engine(name).stats() for name in folders},
+            energy=energy_meter(),
+            texts=texts,
+            files=file_store(service, accounts),
+            batches=BatchStore(accounts.database),
+            accounts=accounts,
+        )
+        app = build_app(SigningClient(client, sealer), address, service, backing)
+        announce(address, has_page=service.has_page, is_keyed=needs_key(service, accounts))
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -264,9 +296,23 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def build_app(client: Client, address: Address, service: Service, numbers: Numbers) -> FastAPI:
+def file_store(service: Service, accounts: Accounts) -> FileStore | None:
+    """Where uploaded files are kept, if they are."""
+    if not service.files_bytes:
+        return None
+    folder = state_folder(os.environ) / "files"
+    return FileStore(folder, accounts.database, max_bytes=service.files_bytes)
+
+
+def energy_meter() -> EnergyMeter | None:
+    """What the machine takes, if it says so."""
+    zones = find_zones()
+    return EnergyMeter(zones) if zones else None
+
+
+def build_app(client: Client, address: Address, service: Service, backing: Backing) -> FastAPI:
     """The API, and the page as one of its clients, by way of the address that it is served at."""
-    app = create_app(client, service.config, numbers)
+    app = create_app(client, service.config, backing)
     if service.has_page:
         # Gradio is the slowest import of all.
         from caesura.web.page import mount_page
@@ -275,16 +321,16 @@ def build_app(client: Client, address: Address, service: Service, numbers: Numbe
     return app
 
 
-def announce(address: Address, service: Service) -> None:
+def announce(address: Address, *, has_page: bool, is_keyed: bool) -> None:
     """Say where to go, and what to tell an SDK."""
-    key = "YOUR-KEY" if service.config.api_keys else "none-needed"
+    key = "YOUR-KEY" if is_keyed else "none-needed"
     lines = {
         "for SDKs": f"export ANTHROPIC_BASE_URL={address.url} ANTHROPIC_API_KEY={key}",
         "try it": curl_line(address, key),
         "stop it": "Ctrl-C",
     }
-    if service.has_page:
-        hint = " (any user name; the password is the key)" if service.config.api_keys else ""
+    if has_page:
+        hint = " (any user name; the password is the key)" if is_keyed else ""
         lines = {"chat page": f"{address.url}{hint}", **lines}
     for label, line in lines.items():
         stdout.print(f"[bold]{label:<12}[/]{escape(line)}", soft_wrap=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+from caesura.engine.constraint import Keeper
 from caesura.engine.page_keys import page_keys, root_key
 from caesura.engine.phases import Move, PhaseMachine, PhaseState, phase_machine
 from caesura.engine.prefix_cache import PrefixCache
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 class Finished:
     """The one terminal event of a sequence.
 
-    reason: why it ended; "window" where the context window, not `max_tokens`, was the limit.
+    reason: why it ended; "window" where the context window, not `max_tokens`, was the limit; "tool_use" where
+        it ended behind a call.
     stop_sequence: the stop sequence that matched, if one did.
     usage: exact and final.
     output: the ids after the prompt.
@@ -66,7 +68,7 @@ class Report(NamedTuple):
 class Prepared(NamedTuple):
     """A sequence with what interprets its ids.
 
-    sequence, machine, parser: see there.
+    sequence, machine, keeper, parser: see there.
 
     told: events that are older than the sequence's first step (what `PhaseMachine.begin` forced).
     max_output: `max_tokens`, or what the window leaves if that is less.
@@ -76,6 +78,7 @@ class Prepared(NamedTuple):
 
     sequence: Sequence
     machine: PhaseMachine
+    keeper: Keeper
     parser: BlockParser
     told: list[Event]
     max_output: int
@@ -192,7 +195,12 @@ class EngineCore:
         self.check(request)
         max_output = min(request.max_tokens, self.max_positions - len(request.prompt))
         tokens = self._format.phase_tokens
-        machine = phase_machine(tokens, budget_tokens=request.budget_tokens, max_tokens=max_output)
+        machine = phase_machine(
+            tokens,
+            budget_tokens=request.budget_tokens,
+            max_tokens=max_output,
+            calls=request.constraint.calls,
+        )
         parser = self._format.parser(
             request.opening, stop_sequences=request.stop_sequences, is_continued=request.is_continued
         )
@@ -214,7 +222,9 @@ class EngineCore:
         told = [event for token in move.forced for event in _force(sequence, parser, token)]
         num_known = len(self._scheduler.cache.tree.match(keys)) * page_size
         estimate = min(num_known, (len(request.prompt) - 1) // page_size * page_size)
-        return Prepared(sequence, machine, parser, told, max_output, estimate)
+        keeper = Keeper(request.constraint, tokens)
+        keeper.enter(move.state)
+        return Prepared(sequence, machine, keeper, parser, told, max_output, estimate)
 
     def add(self, prepared: Prepared) -> None:
         """Queue a sequence. If that fails, there is none."""
@@ -255,7 +265,7 @@ class EngineCore:
         started = self._clock()
         output = self._runner.run(plan)
         sampling = [self._live[sequence] for sequence in output.sequences]
-        draws = [_draw_of(live.sequence) for live in sampling]
+        draws = [_draw_of(live) for live in sampling]
         wants_log_probs = any(live.sequence.request.wants_log_probs for live in sampling)
         drawn = draw(output.logits_RV, draws, self._table, wants_log_probs=wants_log_probs)
         self._scheduler.commit(plan, elapsed_s=self._clock() - started, now=now)
@@ -300,6 +310,8 @@ class EngineCore:
         ]
 
     def _advance_or_fail(self, live: Prepared, token: int, log_prob: float | None) -> Report:
+        if live.keeper.is_broken:
+            return self._end(live.sequence.id, "failed")
         try:
             return self._advance(live, token, log_prob)
         except Exception:  # whatever went wrong, rows that ended in this step must be reported
@@ -315,6 +327,7 @@ class EngineCore:
         for forced in move.forced:
             events += _force(sequence, parser, forced)
         sequence.phase = move.state
+        live.keeper.advance(token, move.state)
         if not _is_over(live):
             return Report(sequence.id, events, None)
         # What was held back is told first: it can complete a stop sequence, which is then the reason.
@@ -355,9 +368,15 @@ def _append(
     return parser.feed(token)
 
 
-def _draw_of(sequence: Sequence) -> Draw:
-    state = sequence.phase
-    return Draw(sequence.request.sampling, state.phase, sequence.seed, state.num_output)
+def _draw_of(live: Prepared) -> Draw:
+    sequence, state = live.sequence, live.sequence.phase
+    return Draw(
+        sequence.request.sampling,
+        live.machine.mask(state.phase, has_grammar=live.keeper.is_armed),
+        sequence.seed,
+        state.num_output,
+        live.keeper.bits(),
+    )
 
 
 def _is_over(live: Prepared) -> bool:
@@ -370,5 +389,5 @@ def _finish_reason(live: Prepared) -> FinishReason:
     if live.parser.stop_sequence is not None:
         return "stop_sequence"
     if live.sequence.phase.phase == "done":
-        return "end"
+        return "tool_use" if live.sequence.phase.num_calls else "end"
     return "max_tokens" if live.max_output == live.sequence.request.max_tokens else "window"

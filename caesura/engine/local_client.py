@@ -21,7 +21,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -29,17 +29,18 @@ from caesura.engine.core import Finished
 from caesura.engine.engine import Engine
 from caesura.engine.loading import EngineConfig, LoadedModel, build_engine
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
+from caesura.engine.streams import Stream
 from caesura.engine.tails import EndedReply, TailSource, next_tail
 from caesura.engine.tiers import PageTiers
-from caesura.messages.content import Conversation
+from caesura.messages.content import Conversation, ToolUseBlock
 from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fingerprints import Fingerprints
 from caesura.messages.fold import MessageFold
 from caesura.messages.request import Effort, MessagesRequest
 from caesura.messages.response import ModelInfo, StopReason
-from caesura.tokens.chat_format import Breakpoint, Prompt
 from caesura.tokens.phase_tokens import Opening
+from caesura.tokens.prompt import Breakpoint, Prompt
 from caesura.tokens.text_memory import TextMemory
 
 # The most thinking tokens of adaptive thinking; None: as many as max_tokens allows.
@@ -124,8 +125,8 @@ class LocalClient:
                         reply.add(news)
                     yield news
         finally:
-            stream.close()
-            if has_ended and served.warms_tails:
+            await _leave(stream, request)
+            if has_ended and served.warms_tails and not _has_calls(reply):
                 ended = EndedReply(
                     conversation=request.conversation, content=reply.content, request=sequence_request
                 )
@@ -146,9 +147,9 @@ class LocalClient:
         """The engine behind a model, for its numbers. Raises NotFoundError."""
         return self._find(model).engine
 
-    def numbers(self) -> dict[str, dict[str, int]]:
-        """What each model's engine is doing: the fields of its `EngineStats`."""
-        return {name: asdict(served.engine.stats()) for name, served in self._served.items()}
+    def loaded(self, model: str) -> LoadedModel:
+        """What a model's folder held. Raises NotFoundError."""
+        return self._find(model).loaded
 
     def close(self) -> None:
         """Shut the engines down; replies on their way end in an ApiError."""
@@ -163,6 +164,7 @@ class LocalClient:
         return served
 
     async def _sequence_request(self, served: _Served, request: MessagesRequest) -> SequenceRequest:
+        _check_offered(request)
         prompt = await self._render(served, request)
         _check_limits(len(prompt.ids), request, served)
         return SequenceRequest(
@@ -197,6 +199,19 @@ class LocalClient:
             raise InvalidRequestError(f"messages: {error}") from error
 
 
+async def _leave(stream: Stream, request: MessagesRequest) -> None:
+    """Cancel the sequence if it has not ended, and tell whoever wants to know what it had taken."""
+    if request.when_cut is None or stream.is_over:
+        stream.close()
+    elif (usage := await stream.cut()) is not None:
+        request.when_cut(usage)
+
+
+def _has_calls(reply: MessageFold) -> bool:
+    """Templates keep the thought before a call until its result is answered."""
+    return any(isinstance(block, ToolUseBlock) for block in reply.content)
+
+
 def _tail_source(served: _Served, reply: EndedReply) -> TailSource:
     texts, chat_format = served.texts.of(reply.request.tenant), served.loaded.chat_format
     return partial(next_tail, reply, chat_format, texts, max_tokens=served.engine.max_positions)
@@ -229,6 +244,19 @@ def _num_characters(conversation: Conversation) -> int:
     texts = [*(getattr(block, "text", "") or getattr(block, "thinking", "") for block in blocks)]
     texts += [block.text for block in conversation.system]
     return sum(len(text) + _BLOCK_CHARACTERS for text in texts)
+
+
+def _check_offered(request: MessagesRequest) -> None:
+    """Refuse what an engine without grammars cannot promise: calls that parse, and answers of a form."""
+    if request.conversation.tools and request.tool_choice.mode != "none":
+        raise InvalidRequestError(
+            "tools: this server's models cannot call tools yet; leave them out, or set `tool_choice` to"
+            " `none`"
+        )
+    if request.output_format is not None:
+        raise InvalidRequestError(
+            "output_config.format: this server's models cannot be held to a format yet; leave it out"
+        )
 
 
 def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:

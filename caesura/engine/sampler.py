@@ -1,10 +1,13 @@
 """Draws one id a row.
 
+What may not be drawn is left out first: by the phase's mask, and by a grammar's where one holds. Rows without
+a grammar pay nothing for those with one.
+
 Greedy rows take the likeliest id. Other rows invert the cumulative distribution at one uniform number,
 which is a function of the row's seed and its position alone. So the same logits draw the same id whatever
 else is in the batch and however often the row was preempted. The logits themselves are the same bit for
 bit in float32 only: in bfloat16 the shape of a product moves its rounding, so there the same seed can give
-another text in other company. Shapes: R rows, P phases, V vocabulary.
+another text in other company. Shapes: R rows, G of them with a grammar, P phases' masks, V vocabulary.
 Enters: logits and what each row wants. Leaves: ids and, if wanted, their log-probabilities.
 """
 
@@ -12,16 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from caesura.engine.phases import Phase, masks
+from caesura.engine.constraint import Bits
+from caesura.engine.phases import MaskName, masks
 from caesura.messages.request import Sampling
 from caesura.tokens.phase_tokens import PhaseTokens
 
-_MASKED_PHASES: tuple[Phase, ...] = ("choose", "think", "start", "answer")
+_MASKS: tuple[MaskName, ...] = get_args(MaskName)
 # Colder rows are greedy: below about 1e-38 a temperature is 0 in float32, and long before that nothing but
 # the likeliest id has any probability left.
 _MIN_TEMPERATURE = 1e-6
@@ -32,14 +37,16 @@ class Draw(NamedTuple):
     """What one row wants.
 
     sampling: temperature, top-k, top-p.
-    phase: which mask holds.
+    mask: which of the phases' masks holds.
     seed, position: of the random number.
+    bits: the ids that a grammar allows; None where none holds.
     """
 
     sampling: Sampling
-    phase: Phase
+    mask: MaskName
     seed: int
     position: int
+    bits: Bits | None = None
 
 
 class Drawn(NamedTuple):
@@ -53,8 +60,7 @@ class Drawn(NamedTuple):
 class MaskTable:
     """Which ids may not be drawn.
 
-    penalties_PV: -inf where an id is banned, else 0, in float32; one row for each phase in which tokens
-        are sampled.
+    penalties_PV: -inf where an id is banned, else 0, in float32; one row for each mask.
     """
 
     penalties_PV: Tensor
@@ -64,9 +70,9 @@ class MaskTable:
         cls, tokens: PhaseTokens, *, num_words: int, vocab_size: int, device: torch.device
     ) -> MaskTable:
         """num_words: the tokenizer's ids; scores beyond them (a padded vocabulary) mean nothing."""
-        table = torch.zeros(len(_MASKED_PHASES), vocab_size, device=device)
-        for row, phase in enumerate(_MASKED_PHASES):
-            mask = masks(tokens)[phase]
+        table = torch.zeros(len(_MASKS), vocab_size, device=device)
+        for row, name in enumerate(_MASKS):
+            mask = masks(tokens)[name]
             if mask.allowed is not None:
                 table[row] = -torch.inf
                 table[row, list(mask.allowed)] = 0.0
@@ -74,14 +80,23 @@ class MaskTable:
         table[:, num_words:] = -torch.inf
         return cls(penalties_PV=table)
 
-    def apply(self, logits_RV: Tensor, phases: Sequence[Phase]) -> Tensor:
-        """The logits with -inf where a row's phase forbids, in their own dtype: sums of two are slow."""
-        indices = [_MASKED_PHASES.index(phase) for phase in phases]
+    def apply(self, logits_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+        """The logits with -inf where a row's mask or its grammar forbids, in their own dtype: sums of two are
+        slow.
+        """
+        indices = [_MASKS.index(each.mask) for each in draws]
         penalties_PV = self.penalties_PV.to(logits_RV.dtype)
         if len(set(indices)) == 1:
-            return logits_RV + penalties_PV[indices[0]]
-        index_R = torch.tensor(indices, device=logits_RV.device)
-        return logits_RV + penalties_PV.index_select(0, index_R)
+            masked_RV = logits_RV + penalties_PV[indices[0]]
+        else:
+            index_R = torch.tensor(indices, device=logits_RV.device)
+            masked_RV = logits_RV + penalties_PV.index_select(0, index_R)
+        for row, each in enumerate(draws):
+            if each.bits is not None:
+                masked_RV[row].masked_fill_(
+                    _banned(each.bits, masked_RV.shape[1], masked_RV.device), -torch.inf
+                )
+        return masked_RV
 
 
 def draw(
@@ -90,7 +105,7 @@ def draw(
     """One id for each row; none for a step that only reads."""
     if not draws:
         return Drawn([], None)
-    masked_RV = table.apply(logits_RV, [each.phase for each in draws])
+    masked_RV = table.apply(logits_RV, draws)
     ids_R = _draw(masked_RV, draws)
     log_probs = None
     if wants_log_probs:
@@ -100,9 +115,24 @@ def draw(
     return Drawn(ids_R.tolist(), log_probs)
 
 
+def _banned(bits: Bits, vocab_size: int, device: torch.device) -> Tensor:
+    """True for each id whose bit is not set; ids beyond the bits are banned."""
+    if device.type == "cpu":
+        # One pass over the bytes, where torch would need several over words.
+        allowed = np.unpackbits(bits.view(np.uint8), count=vocab_size, bitorder="little")
+        return torch.from_numpy(allowed == 0)
+    words = torch.from_numpy(bits.view(np.int32)).to(device)
+    allowed = (words[:, None] >> torch.arange(32, device=device, dtype=torch.int32)) & 1
+    banned_V = torch.ones(vocab_size, dtype=torch.bool, device=device)
+    num_known = min(vocab_size, allowed.numel())
+    banned_V[:num_known] = allowed.flatten()[:num_known] == 0
+    return banned_V
+
+
 def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
     greedy, plain, cut = list[int](), list[int](), list[int]()
-    for row, (sampling, _, _, _) in enumerate(draws):
+    for row, each in enumerate(draws):
+        sampling = each.sampling
         if sampling.temperature < _MIN_TEMPERATURE:
             greedy.append(row)
         else:

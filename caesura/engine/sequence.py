@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.phases import PhaseState
 from caesura.engine.prefix_tree import Node
 from caesura.messages.request import Sampling
@@ -17,7 +18,7 @@ from caesura.messages.response import Usage
 from caesura.tokens.phase_tokens import Opening
 
 Status = Literal["waiting", "running", "finished"]
-FinishReason = Literal["end", "max_tokens", "stop_sequence", "window", "cancelled", "failed"]
+FinishReason = Literal["end", "tool_use", "max_tokens", "stop_sequence", "window", "cancelled", "failed"]
 
 
 _LONG_TTL_S = 3600.0
@@ -47,6 +48,7 @@ class SequenceRequest:
     sampling: how tokens are drawn.
     budget_tokens: the most thinking tokens before the closing text; None: as many as `max_tokens` allows.
     stop_sequences: texts that end the answer.
+    constraint: the grammars of its text and its calls, and whether it may call.
     wants_log_probs: whether to record each sampled token's log-probability under the bare model (no
         masks, temperature 1).
     tenant: whose prefixes it shares; nobody else's are ever read.
@@ -60,6 +62,7 @@ class SequenceRequest:
     sampling: Sampling = field(default_factory=Sampling)
     budget_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
+    constraint: Constraint = FREE
     wants_log_probs: bool = False
     tenant: str = ""
     retentions: tuple[Retention, ...] = ()

@@ -53,6 +53,11 @@ class Stream:
         """What has come and was not read yet."""
         return tuple(self._news)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._is_over
+
     def __aiter__(self) -> Stream:
         return self
 
@@ -73,6 +78,15 @@ class Stream:
         if not self._is_over:
             self._is_over = True
             self._cancel()
+
+    async def cut(self) -> Usage | None:
+        """Cancel the sequence and wait until the engine has done so. What it had taken; None if it failed."""
+        self.close()
+        while not (self._news and isinstance(self._news[-1], Finished | ApiError)):
+            self._arrival.clear()
+            await self._arrival.wait()
+        last = self._news[-1]
+        return last.usage if isinstance(last, Finished) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,13 @@ room passes around. Read next: `response.py` (what comes back) and `request.py` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["user", "assistant", "system"]
+MediaType = Literal["image/png", "image/jpeg", "image/gif", "image/webp"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,75 @@ class RedactedThinkingBlock:
     path: str = field(default="", compare=False, repr=False)
 
 
-Block = TextBlock | ThinkingBlock | RedactedThinkingBlock
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBlock:
+    """A picture. What its file's head says of its size has been checked, its pixels have not.
+
+    media_type: the kind of file that `data` is.
+    data: the file, as it was sent.
+    cache_control: a cache breakpoint after this block, if any; never inside a tool's result.
+    """
+
+    media_type: MediaType
+    data: bytes = field(repr=False)
+    cache_control: CacheControl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUseBlock:
+    """The model calls a tool.
+
+    id: toolu_...; unique in a conversation.
+    name: of the tool, which a replayed call need not have in common with the tools at hand.
+    input: the arguments; empty in a stream's `BlockStart`, whose deltas then spell them.
+    cache_control: a cache breakpoint after this block, if any.
+    """
+
+    id: str
+    name: str
+    input: Mapping[str, Any] = field(hash=False)
+    cache_control: CacheControl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResultBlock:
+    """What came of a call: said by the user's side, first in the turn that follows the call.
+
+    tool_use_id: the id of the call.
+    content: what the tool gave back; may be empty. Its blocks have no breakpoints of their own.
+    is_error: whether the call failed.
+    cache_control: a cache breakpoint after this block, if any.
+    """
+
+    tool_use_id: str
+    content: tuple[TextBlock | ImageBlock, ...] = ()
+    is_error: bool = False
+    cache_control: CacheControl | None = None
+
+
+Block = TextBlock | ThinkingBlock | RedactedThinkingBlock | ImageBlock | ToolUseBlock | ToolResultBlock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Something that the model may call, and the client carries out.
+
+    name: what calls say.
+    input_schema: JSON Schema of the arguments, an object's; the built-in one for a typed tool.
+    description: what the tool does and when to use it; the built-in one for a typed tool.
+    strict: whether the caller insists that calls match the schema (they do here either way).
+    cache_control: a cache breakpoint after this tool's definition, if any.
+    kind: "custom", or a dated type such as "bash_20250124".
+    settings: the further fields that a typed tool was given, such as `display_width_px`.
+    """
+
+    name: str
+    input_schema: Mapping[str, Any] = field(hash=False)
+    description: str = ""
+    strict: bool = False
+    cache_control: CacheControl | None = None
+    kind: str = "custom"
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +152,12 @@ class Conversation:
 
     turns: the messages in order.
     system: the instructions before the first message.
+    tools: what the model may call, in the order given; a prompt holds them before the system's text.
     """
 
     turns: tuple[Turn, ...]
     system: tuple[TextBlock, ...] = ()
+    tools: tuple[Tool, ...] = ()
 
     @property
     def is_prefilled(self) -> bool:

@@ -46,12 +46,14 @@ class ApiError(CaesuraError):
 
     message: what the caller reads: the value, the limit, the remedy.
     type: the API's own name for the kind.
+    error_code: its own name for this very case, where clients act on it.
     """
 
-    def __init__(self, message: str, *, type: ErrorType = "api_error") -> None:
+    def __init__(self, message: str, *, type: ErrorType = "api_error", error_code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.type: ErrorType = type
+        self.error_code = error_code
 
     @property
     def status(self) -> int:
@@ -62,8 +64,8 @@ class ApiError(CaesuraError):
 class InvalidRequestError(ApiError):
     """The request cannot be honoured as it stands."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, type="invalid_request_error")
+    def __init__(self, message: str, *, error_code: str | None = None) -> None:
+        super().__init__(message, type="invalid_request_error", error_code=error_code)
 
 
 class AuthenticationError(ApiError):
@@ -83,8 +85,8 @@ class PermissionDeniedError(ApiError):
 class NotFoundError(ApiError):
     """The thing that the request names does not exist."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, type="not_found_error")
+    def __init__(self, message: str, *, error_code: str | None = None) -> None:
+        super().__init__(message, type="not_found_error", error_code=error_code)
 
 
 class RequestTooLargeError(ApiError):
@@ -103,6 +105,17 @@ class RequestTimeoutError(ApiError):
     @property
     def status(self) -> int:
         return 408
+
+
+class RateLimitError(ApiError):
+    """The caller has used up its allowance.
+
+    retry_after_s: when to try again, in whole seconds.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, type="rate_limit_error")
+        self.retry_after_s = retry_after_s
 
 
 class OverloadedError(ApiError):

@@ -9,8 +9,8 @@ join neighbours. Read next: `response.py` for the fold, `wire.py` for the JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
@@ -38,7 +38,7 @@ class MessageStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockStart:
-    """A block opens: an empty text or thinking block, or a whole redacted one.
+    """A block opens: a text, a thought or a call's input that is still empty, or a whole redacted thought.
 
     index: its position in the reply's content.
     block: the block as it stands at its opening.
@@ -78,6 +78,14 @@ class SignatureDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputJsonDelta:
+    """More of the JSON text that is the input of the open call; all of it together is one object."""
+
+    index: int
+    partial_json: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockStop:
     """The open block is complete."""
 
@@ -114,6 +122,7 @@ Event = (
     | TextDelta
     | ThinkingDelta
     | SignatureDelta
+    | InputJsonDelta
     | BlockStop
     | MessageDelta
     | MessageStop
@@ -121,33 +130,40 @@ Event = (
 )
 
 Item = TypeVar("Item")
+Delta = TextDelta | ThinkingDelta | InputJsonDelta
 
 
-def merge_deltas(stream: Iterable[Item]) -> list[Item | TextDelta | ThinkingDelta]:
+def merge_deltas(stream: Iterable[Item]) -> list[Item | Delta]:
     """The same stream in fewer events: neighbouring deltas of one block become one.
 
-    What is neither text nor thinking passes as it is, and so may be of any type.
+    What is neither text, nor thinking, nor a call's input passes as it is, and so may be of any type.
     """
-    merged: list[Item | TextDelta | ThinkingDelta] = []
+    merged: list[Item | Delta] = []
     for kind, group in groupby(stream, key=_delta_kind):
         neighbours = list(group)
         if kind is None or len(neighbours) == 1:
             merged += neighbours
         else:
-            merged.append(_joined(neighbours, index=kind[1]))
+            merged.append(_joined([each for each in neighbours if isinstance(each, Delta)]))
     return merged
 
 
 def _delta_kind(event: object) -> tuple[type, int] | None:
-    return (type(event), event.index) if isinstance(event, TextDelta | ThinkingDelta) else None
+    return (type(event), event.index) if isinstance(event, Delta) else None
 
 
-def _joined(neighbours: Iterable[object], *, index: int) -> TextDelta | ThinkingDelta:
+def _joined(neighbours: Sequence[Delta]) -> Delta:
     """One delta for several of the same kind and block."""
-    thoughts = [each for each in neighbours if isinstance(each, ThinkingDelta)]
-    if thoughts:
-        num_tokens = sum(each.num_tokens for each in thoughts)
-        thinking = "".join(each.thinking for each in thoughts)
-        return ThinkingDelta(index=index, thinking=thinking, num_tokens=num_tokens)
-    text = "".join(each.text for each in neighbours if isinstance(each, TextDelta))
-    return TextDelta(index=index, text=text)
+    first = neighbours[0]
+    match first:
+        case TextDelta():
+            return replace(
+                first, text="".join(each.text for each in neighbours if isinstance(each, TextDelta))
+            )
+        case InputJsonDelta():
+            pieces = [each.partial_json for each in neighbours if isinstance(each, InputJsonDelta)]
+            return replace(first, partial_json="".join(pieces))
+        case ThinkingDelta():
+            thoughts = [each for each in neighbours if isinstance(each, ThinkingDelta)]
+            thinking = "".join(each.thinking for each in thoughts)
+            return replace(first, thinking=thinking, num_tokens=sum(each.num_tokens for each in thoughts))

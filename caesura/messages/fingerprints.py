@@ -8,12 +8,24 @@ Enters: requests and their ids. Leaves: a `CacheMiss`, or None. Read next: `caes
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate
 
-from caesura.messages.content import Block, Conversation, RedactedThinkingBlock, TextBlock
+from caesura.messages.content import (
+    Block,
+    Conversation,
+    ImageBlock,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
+)
 from caesura.messages.recent import Recent
 from caesura.messages.request import MessagesRequest
 from caesura.messages.response import CacheMiss, MissReason
@@ -29,13 +41,16 @@ class Fingerprint:
     """A request in hashes.
 
     model: its name.
-    system, messages: for each block a hash of its role, kind and text.
-    sizes: how many characters come before the end of each block, the system's blocks first.
+    tools: for each a hash of its definition.
+    system, messages: for each block a hash of its role, kind and content.
+    sizes: how many characters come before the end of each part: the tools, the system's blocks, the
+        messages' blocks.
     num_tokens: of the prompt.
     num_leading: how many tokens `leading` is a hash of: all but the end of the prompt.
     """
 
     model: str
+    tools: tuple[bytes, ...]
     system: tuple[bytes, ...]
     messages: tuple[bytes, ...]
     sizes: tuple[int, ...]
@@ -52,13 +67,15 @@ class Fingerprint:
 def fingerprint(request: MessagesRequest, ids: Sequence[int]) -> Fingerprint:
     """The request's. ids: of its prompt."""
     num_leading = max(0, len(ids) - _OPENING_TOKENS)
+    conversation = request.conversation
     return Fingerprint(
         model=request.model,
-        system=tuple(_hash("system", block) for block in request.conversation.system),
+        tools=tuple(_hash("tool", Tool.__name__, _tool_text(tool)) for tool in conversation.tools),
+        system=tuple(_hash_block("system", block) for block in conversation.system),
         messages=tuple(
-            _hash(turn.role, block) for turn in request.conversation.turns for block in turn.content
+            _hash_block(turn.role, block) for turn in conversation.turns for block in turn.content
         ),
-        sizes=_sizes(request.conversation),
+        sizes=_sizes(conversation),
         num_tokens=len(ids),
         num_leading=num_leading,
         leading=_hash_ids(ids[:num_leading]),
@@ -72,12 +89,15 @@ def compare(earlier: Fingerprint, later: Fingerprint, ids: Sequence[int]) -> Cac
     """
     if earlier.model != later.model:
         return CacheMiss(reason="model_changed", num_missed_tokens=earlier.num_tokens)
+    num_same = _num_same(earlier.tools, later.tools)
+    if num_same < max(len(earlier.tools), len(later.tools)):
+        return _changed("tools_changed", earlier, num_same)
     num_same = _num_same(earlier.system, later.system)
     if num_same < max(len(earlier.system), len(later.system)):
-        return _changed("system_changed", earlier, num_same)
+        return _changed("system_changed", earlier, len(earlier.tools) + num_same)
     num_same = _num_same(earlier.messages, later.messages)
     if num_same < min(len(earlier.messages), len(later.messages)):
-        return _changed("messages_changed", earlier, len(earlier.system) + num_same)
+        return _changed("messages_changed", earlier, len(earlier.tools) + len(earlier.system) + num_same)
     is_longer = len(ids) >= earlier.num_leading
     if is_longer and _hash_ids(ids[: earlier.num_leading]) != earlier.leading:
         # Other settings have their say in how some models' prompts are written.
@@ -123,22 +143,37 @@ def _sizes(conversation: Conversation) -> tuple[int, ...]:
         *conversation.system,
         *(block for turn in conversation.turns for block in turn.content),
     )
-    total = 0
-    sizes: list[int] = []
-    for block in blocks:
-        total += len(_text(block))
-        sizes.append(total)
-    return tuple(sizes)
+    lengths = (*map(len, map(_tool_text, conversation.tools)), *map(len, map(_text, blocks)))
+    return tuple(accumulate(lengths))
+
+
+def _tool_text(tool: Tool) -> str:
+    return f"{tool.kind}\0{tool.name}\0{tool.description}\0{json.dumps(dict(tool.input_schema))}"
 
 
 def _text(block: Block) -> str:
-    if isinstance(block, RedactedThinkingBlock):
-        return block.data
-    return block.text if isinstance(block, TextBlock) else block.thinking
+    match block:
+        case TextBlock():
+            return block.text
+        case ThinkingBlock():
+            return block.thinking
+        case RedactedThinkingBlock():
+            return block.data
+        case ImageBlock():
+            return blake2b(block.data, digest_size=_HASH_BYTES).hexdigest()
+        case ToolUseBlock():
+            return f"{block.name}\0{json.dumps(dict(block.input))}"
+        case ToolResultBlock():
+            inner = "\0".join(f"{type(each).__name__}\0{_text(each)}" for each in block.content)
+            return f"{block.is_error}\0{inner}"
 
 
-def _hash(role: str, block: Block) -> bytes:
-    named = f"{role}\0{type(block).__name__}\0{_text(block)}"
+def _hash_block(role: str, block: Block) -> bytes:
+    return _hash(role, type(block).__name__, _text(block))
+
+
+def _hash(*parts: str) -> bytes:
+    named = "\0".join(parts)
     return blake2b(named.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
 
 

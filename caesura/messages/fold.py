@@ -5,15 +5,17 @@ Enters: events. Leaves: a `Message`. Read next: `events.py` for the order that i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from caesura.messages.closing import closing
-from caesura.messages.content import Block, RedactedThinkingBlock, TextBlock, ThinkingBlock
+from caesura.messages.content import Block, TextBlock, ThinkingBlock, ToolUseBlock
 from caesura.messages.errors import ApiError
 from caesura.messages.events import (
     BlockStart,
     Event,
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -21,7 +23,11 @@ from caesura.messages.events import (
     TextDelta,
     ThinkingDelta,
 )
-from caesura.messages.response import Message
+from caesura.messages.json_values import parse_input
+from caesura.messages.response import Message, StopReason
+
+# After these a call may have broken off in the middle of its input.
+_CUTTING: frozenset[StopReason] = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
 
 
 @dataclass(slots=True)
@@ -32,7 +38,11 @@ class _OpenBlock:
     pieces: list[str] = field(default_factory=list[str])
     signature: str = ""
 
-    def built(self) -> Block:
+    def built(self, *, is_cut: bool) -> Block:
+        """The block; raises ApiError when a call's input is no JSON object.
+
+        is_cut: whether it may have broken off; a call's input is then read as far as it goes.
+        """
         text = "".join(self.pieces)
         match self.block:
             case TextBlock():
@@ -40,8 +50,20 @@ class _OpenBlock:
             case ThinkingBlock():
                 signature = self.signature or self.block.signature
                 return ThinkingBlock(thinking=self.block.thinking + text, signature=signature)
-            case RedactedThinkingBlock():
-                return self.block
+            case ToolUseBlock() if text.strip():
+                return replace(self.block, input=_input(self.block, text, is_cut=is_cut))
+            case block:
+                # A call without any delta has the input that it opened with.
+                return block
+
+
+def _input(block: ToolUseBlock, text: str, *, is_cut: bool) -> Mapping[str, Any]:
+    try:
+        return parse_input(text, is_cut=is_cut)
+    except ValueError as error:
+        raise ApiError(
+            f"the reply calls `{block.name}` with an input that cannot be read: {error}"
+        ) from error
 
 
 class MessageFold:
@@ -56,7 +78,7 @@ class MessageFold:
     @property
     def content(self) -> tuple[Block, ...]:
         """The blocks so far, the open one as far as it has come."""
-        return tuple(block.built() for block in self._blocks)
+        return tuple(block.built(is_cut=True) for block in self._blocks)
 
     def add(self, event: Event) -> None:
         """Take the next event; raises ApiError when it cannot come next."""
@@ -65,6 +87,8 @@ class MessageFold:
                 self._open(event.index).pieces.append(event.text)
             case ThinkingDelta():
                 self._open(event.index).pieces.append(event.thinking)
+            case InputJsonDelta():
+                self._open(event.index).pieces.append(event.partial_json)
             case SignatureDelta():
                 self._open(event.index).signature = event.signature
             case BlockStart():
@@ -89,13 +113,17 @@ class MessageFold:
         return self._blocks[-1]
 
     def message(self) -> Message:
-        """The whole reply; raises ApiError when its stream broke off."""
+        """The whole reply; raises ApiError when its stream broke off, or spells no JSON where it must."""
         if self._start is None or self._outcome is None or not self.is_complete:
             raise ApiError("the reply broke off before its end")
+        is_cut = self._outcome.stop_reason in _CUTTING
+        last = len(self._blocks) - 1
         return Message(
             id=self._start.id,
             model=self._start.model,
-            content=self.content,
+            content=tuple(
+                block.built(is_cut=is_cut and index == last) for index, block in enumerate(self._blocks)
+            ),
             stop_reason=self._outcome.stop_reason,
             stop_sequence=self._outcome.stop_sequence,
             usage=self._outcome.usage,

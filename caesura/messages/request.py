@@ -6,10 +6,12 @@ Enters: (see `validation.py`) a JSON body. Leaves: an immutable `MessagesRequest
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from caesura.messages.content import Conversation
+from caesura.messages.response import Usage
 
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 Display = Literal["summarized", "omitted"]
@@ -46,6 +48,35 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolChoice:
+    """Whether the model may call, must call, or must not call a tool.
+
+    mode: "auto" leaves it to the model, "any" wants a call, "tool" a call of the one that is named, "none"
+        wants none. Without tools it means nothing.
+    name: of the tool; set exactly when mode is "tool", and then the name of one of the tools.
+    is_parallel: whether one reply may hold several calls; if not, "any" and "tool" mean exactly one.
+    """
+
+    mode: Literal["auto", "any", "tool", "none"] = "auto"
+    name: str | None = None
+    is_parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFormat:
+    """The form that the answer's text must have. Thinking and calls are free of it.
+
+    kind: "json_schema" as the API has it; the others are extensions of it.
+    schema: a JSON Schema, for "json_schema", "xml" and "yaml"; None otherwise.
+    text: a Lark grammar or a regular expression, for "lark" and "regex"; None otherwise.
+    """
+
+    kind: Literal["json_schema", "xml", "yaml", "lark", "regex"]
+    schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostics:
     """A wish to be told where the prompt parts from an earlier one.
 
@@ -65,12 +96,16 @@ class MessagesRequest:
         request that begins with it, and nothing is written.
     sampling, thinking: see there.
     effort: `output_config.effort`; steers adaptive thinking.
-    stop_sequences: texts that end the answer; never matched inside thinking.
+    tool_choice: see there; the tools themselves are the conversation's.
+    output_format: what the answer must look like; None for free text.
+    stop_sequences: texts that end the answer; never matched inside thinking, nor inside a call.
     stream: whether the caller wants events.
     user_id: `metadata.user_id`, opaque.
     diagnostics: None where the caller did not ask for them.
     tenant: who asks, opaque; "" for everyone. What one tenant's prompts leave behind is never used for
         another's. It is no part of the body: the server knows it from the key.
+    when_cut: told what a reply had taken that was left before its end, before the iterator is closed. A
+        Client that does not know never calls it.
     """
 
     model: str
@@ -79,8 +114,11 @@ class MessagesRequest:
     sampling: Sampling = field(default_factory=Sampling)
     thinking: Thinking = field(default_factory=Thinking)
     effort: Effort = "high"
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    output_format: OutputFormat | None = None
     stop_sequences: tuple[str, ...] = ()
     stream: bool = False
     user_id: str | None = None
     diagnostics: Diagnostics | None = None
     tenant: str = ""
+    when_cut: Callable[[Usage], None] | None = field(default=None, compare=False, repr=False)

@@ -6,27 +6,33 @@ clients act on. Read next: `validation.py`, which applies them and builds the re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any, cast
 
+from caesura.messages.blocks_in import (
+    WireImage,
+    WireRedactedThinking,
+    WireText,
+    WireThinking,
+    WireToolResult,
+)
 from caesura.messages.errors import InvalidRequestError
+from caesura.messages.images_in import MAX_IMAGES
 from caesura.messages.wire_in import (
     MAX_BLOCKS,
-    WireBlock,
-    WireCacheControl,
     WireCountRequest,
     WireDisabled,
     WireEnabled,
     WireMessage,
     WireRequest,
-    WireText,
     WireThinkingConfig,
 )
 
-MAX_CACHE_BREAKPOINTS = 4
 MAX_STOP_SEQUENCES = 64
 MAX_STOP_SEQUENCE_CHARACTERS = 1_024
+# By which clients know that they are to go on without the field.
+_ERROR_CODES = {"thread": "thread_unsupported_request"}
 _NOT_PERMITTED = "Extra inputs are not permitted"
 
 
@@ -42,33 +48,35 @@ def check_num_blocks(fields: Mapping[str, Any]) -> None:
         cast("dict[str, object]", message).get("content") for message in messages if isinstance(message, dict)
     ]
     lists = [content for content in (*contents, fields.get("system")) if isinstance(content, list)]
-    num_blocks = sum(len(cast("list[object]", content)) for content in lists)
+    blocks = [block for content in lists for block in cast("list[object]", content)]
+    num_blocks = len(blocks) + sum(map(_num_inner, blocks))
     if num_blocks > MAX_BLOCKS:
         raise InvalidRequestError(
             f"messages: {num_blocks} content blocks > {MAX_BLOCKS} maximum; shorten the conversation"
         )
 
 
+def _num_inner(block: object) -> int:
+    content = cast("dict[str, object]", block).get("content") if isinstance(block, dict) else None
+    return len(cast("list[object]", content)) if isinstance(content, list) else 0
+
+
 def check_supported(body: WireCountRequest) -> None:
     """Refuse by name what a client would expect to have an effect, and has none here."""
-    if body.tools:
-        raise InvalidRequestError("tools: tools are not supported by this server; leave them out")
-    if body.tool_choice is not None and body.tool_choice.type in ("any", "tool"):
-        choice = body.tool_choice.type
-        raise InvalidRequestError(f"tool_choice.{choice}: forced tool use is not supported by this server")
     config = body.output_config
-    formats = {
-        "output_config.format": config and config.format,
+    fields = {
         "output_config.task_budget": config and config.task_budget,
-        "output_format": body.output_format,
         "container": body.container,
         "mcp_servers": body.mcp_servers,
         "compaction": body.compaction,
         "thread": body.thread,
     }
-    for path, value in formats.items():
+    for path, value in fields.items():
         if value is not None and value != []:
-            raise InvalidRequestError(f"{path}: this field is not supported by this server; leave it out")
+            raise InvalidRequestError(
+                f"{path}: this field is not supported by this server; leave it out",
+                error_code=_ERROR_CODES.get(path),
+            )
 
 
 def check_warming(body: WireCountRequest) -> None:
@@ -105,12 +113,15 @@ def check_sampling_with_thinking(body: WireCountRequest) -> None:
         )
 
 
-def check_thinking(body: WireCountRequest) -> None:
-    """The forms of `thinking`, and what it does not go together with."""
+def check_thinking(body: WireCountRequest, *, is_interleaved: bool) -> None:
+    """The forms of `thinking`, and what it does not go together with.
+
+    is_interleaved: see `Dialect`.
+    """
     thinking = body.thinking
     match thinking:
         case WireEnabled():
-            _check_enabled(body, thinking)
+            _check_enabled(body, thinking, is_bounded=not (is_interleaved and body.tools))
         case WireDisabled() if thinking.display is not None:
             raise InvalidRequestError(f"thinking.disabled.display: {_NOT_PERMITTED}")
         case _ if thinking is not None and thinking.type == "between_tools":
@@ -121,8 +132,8 @@ def check_thinking(body: WireCountRequest) -> None:
             pass
 
 
-def _check_enabled(body: WireCountRequest, thinking: WireEnabled) -> None:
-    if isinstance(body, WireRequest) and thinking.budget_tokens >= body.max_tokens:
+def _check_enabled(body: WireCountRequest, thinking: WireEnabled, *, is_bounded: bool) -> None:
+    if is_bounded and isinstance(body, WireRequest) and thinking.budget_tokens >= body.max_tokens:
         values = f"{body.max_tokens} <= {thinking.budget_tokens}"
         raise InvalidRequestError(f"`max_tokens` must be greater than `thinking.budget_tokens` ({values})")
     check_sampling_with_thinking(body)
@@ -169,12 +180,36 @@ def check_content(index: int, message: WireMessage, *, has_citations: bool) -> N
             check_text(f"{path}.text", block)
             if block.citations and message.role != "assistant" and not has_citations:
                 raise InvalidRequestError(f"{path}.text.citations: {_NOT_PERMITTED}")
-        elif message.role != "assistant":
+            continue
+        role = "user" if isinstance(block, WireImage | WireToolResult) else "assistant"
+        if message.role != role:
             raise InvalidRequestError(
-                f"{path}.type: `{block.type}` blocks are only allowed in `assistant` messages"
+                f"{path}.type: `{block.type}` blocks are only allowed in `{role}` messages"
             )
-        elif block.cache_control is not None:
+        if isinstance(block, WireThinking | WireRedactedThinking) and block.cache_control is not None:
             raise InvalidRequestError(f"{path}.{block.type}.cache_control: {_NOT_PERMITTED}")
+        if isinstance(block, WireToolResult):
+            _check_result(f"{path}.tool_result", block)
+
+
+def _check_result(path: str, result: WireToolResult) -> None:
+    """What a tool gave back may be blank, but a block of it is not empty."""
+    for position, block in enumerate(result.content or []):
+        if isinstance(block, WireText) and not block.text:
+            raise InvalidRequestError(
+                f"{path}.content.{position}.text: text content blocks must be non-empty"
+            )
+
+
+def check_num_images(messages: Iterable[WireMessage]) -> None:
+    """Not too many pictures, those in results counted."""
+    blocks = [block for message in messages for block in message.content if block.type != "text"]
+    inner = [one for block in blocks if isinstance(block, WireToolResult) for one in block.content or []]
+    num_images = sum(isinstance(block, WireImage) for block in (*blocks, *inner))
+    if num_images > MAX_IMAGES:
+        raise InvalidRequestError(
+            f"messages: too much media: 0 document pages + {num_images} images > {MAX_IMAGES} maximum"
+        )
 
 
 def check_empty_content(messages: list[WireMessage]) -> None:
@@ -214,16 +249,21 @@ def check_order(messages: list[WireMessage]) -> None:
             )
 
 
-def check_prefill(messages: list[WireMessage], thinking: WireThinkingConfig | None) -> None:
+def check_prefill(messages: list[WireMessage], body: WireCountRequest) -> None:
     """A final assistant turn is continued, so it must end where text can go on."""
     index, final = len(messages) - 1, messages[-1]
     if final.role != "assistant":
         return
-    if is_thinking(thinking):
-        raise InvalidRequestError(
-            f"messages.{index}.role: the final message must not be from the `assistant` (a prefill)"
-            " when thinking is enabled"
-        )
+    limits = {
+        "thinking is enabled": is_thinking(body.thinking),
+        "output_config.format is set": any(body.formats),
+    }
+    for limit, is_set in limits.items():
+        if is_set:
+            raise InvalidRequestError(
+                f"messages.{index}.role: the final message must not be from the `assistant` (a prefill)"
+                f" when {limit}"
+            )
     block = final.content[-1]
     if not isinstance(block, WireText):
         raise InvalidRequestError(
@@ -232,52 +272,3 @@ def check_prefill(messages: list[WireMessage], thinking: WireThinkingConfig | No
     if block.text[-1].isspace():
         path = f"messages.{index}.content.{len(final.content) - 1}.text"
         raise InvalidRequestError(f"{path}: final assistant content cannot end with trailing whitespace")
-
-
-def _breakpoints(body: WireCountRequest) -> Iterator[tuple[str, WireCacheControl]]:
-    """Every cache breakpoint with its path, in the order in which the prompt is rendered."""
-    for position, block in enumerate(body.system or []):
-        if block.cache_control is not None:
-            yield f"system.{position}.cache_control", block.cache_control
-    for index, message in enumerate(body.messages):
-        for position, block in enumerate(message.content):
-            if isinstance(block, WireText) and block.cache_control is not None:
-                yield f"messages.{index}.content.{position}.cache_control", block.cache_control
-    if body.cache_control is not None:
-        yield "cache_control", body.cache_control
-
-
-def check_cache_control(body: WireCountRequest, messages: list[WireMessage]) -> None:
-    """At most four breakpoints, the automatic one counted, and the long-lived ones first.
-
-    messages: those that count.
-    """
-    _check_automatic(body, messages[-1].content[-1])
-    breakpoints = list(_breakpoints(body))
-    if len(breakpoints) > MAX_CACHE_BREAKPOINTS:
-        raise InvalidRequestError(
-            f"A maximum of {MAX_CACHE_BREAKPOINTS} blocks with cache_control may be provided."
-            f" Found {len(breakpoints)}."
-        )
-    has_short = False
-    for path, control in breakpoints:
-        if control.ttl == "1h" and has_short:
-            raise InvalidRequestError(
-                f"{path}.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control"
-                " block. Note that blocks are processed in the following order:"
-                " `tools`, `system`, `messages`."
-            )
-        has_short = has_short or control.ttl != "1h"
-
-
-def _check_automatic(body: WireCountRequest, last: WireBlock) -> None:
-    """The automatic breakpoint stands after the last block: one that stands there must agree with it."""
-    marked = last.cache_control if isinstance(last, WireText) else None
-    if body.cache_control is None or marked is None:
-        return
-    automatic, own = body.cache_control.ttl or "5m", marked.ttl or "5m"
-    if automatic != own:
-        raise InvalidRequestError(
-            f"cache_control.ttl: the last block has a cache_control of its own with ttl='{own}', the"
-            f" automatic one asks for ttl='{automatic}'; leave one of them out, or give both the same"
-        )

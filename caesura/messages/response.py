@@ -93,7 +93,7 @@ class Message:
 
     id: msg_...
     model: the name that the request gave.
-    content: thinking first, if any, then text.
+    content: thinking first, if any, then text, then calls; several rounds of them are possible.
     stop_reason: why it ended.
     stop_sequence: the stop sequence that matched, if one did.
     usage: what it took.
@@ -122,6 +122,8 @@ class ModelInfo:
     max_tokens: the most that one reply may hold.
     trained_tokens: the length up to which the model was trained; accuracy is claimed up to here only.
     can_think: whether thinking may be switched on.
+    can_see: whether it reads pictures.
+    can_structure: whether the form of an answer, and of calls, is guaranteed.
     """
 
     id: str
@@ -131,3 +133,5 @@ class ModelInfo:
     max_tokens: int
     trained_tokens: int
     can_think: bool
+    can_see: bool = False
+    can_structure: bool = False

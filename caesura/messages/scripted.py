@@ -1,7 +1,9 @@
 """A Client that says what it was told to say: the fake of every test that needs no network weights.
 
 It keeps the protocol honestly: the prescribed event order, thinking only where the request switched it
-on and only up to its budget, `max_tokens` and stop sequences obeyed, `count_tokens` equal to the usage.
+on and only up to its budget, calls only of tools that the request has and allows, `max_tokens` and stop
+sequences obeyed, `count_tokens` equal to the usage. It cannot put an answer into a form that it was not
+scripted in.
 Its tokens are words with the white space behind them (`pieces_of`), and each turn costs one more.
 
 Enters: replies and requests. Leaves: events, and a history. Read next: `client.py`.
@@ -10,18 +12,22 @@ Enters: replies and requests. Leaves: events, and a history. Read next: `client.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from caesura.messages.closing import closing
-from caesura.messages.content import Block, TextBlock, ThinkingBlock
+from caesura.messages.content import Block, TextBlock, ThinkingBlock, Tool, ToolResultBlock, ToolUseBlock
 from caesura.messages.errors import ApiError
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
+    Delta,
     Event,
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -40,7 +46,21 @@ SCRIPTED_MODEL = ModelInfo(
     max_tokens=200_000,
     trained_tokens=4_096,
     can_think=True,
+    can_see=True,
+    can_structure=True,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedCall:
+    """One call of a reply to come.
+
+    name: of the tool.
+    input: its arguments.
+    """
+
+    name: str
+    input: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +69,7 @@ class ScriptedReply:
 
     text: the answer.
     thinking: the thought before it, left out where the request does not think.
+    calls: after the text; those that the request does not allow are left out.
     error: raised after the answer's last delta instead of finishing.
     pause: waited for after `message_start`, before anything else; never set by the client.
     delay_s: slept before each delta.
@@ -56,19 +77,37 @@ class ScriptedReply:
 
     text: str = ""
     thinking: str = ""
+    calls: tuple[ScriptedCall, ...] = ()
     error: Exception | None = None
     pause: asyncio.Event | None = None
     delay_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
+class _Part(NamedTuple):
+    """One block of a reply: as it opens, and its tokens. Naming a tool takes a token too."""
+
+    block: TextBlock | ThinkingBlock | ToolUseBlock
+    pieces: list[str]
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.pieces) + isinstance(self.block, ToolUseBlock)
+
+
+class _Plan(NamedTuple):
     """A reply cut to what one request allows."""
 
-    thought: list[str]
-    answer: list[str]
+    parts: list[_Part]
     stop_reason: StopReason
     stop_sequence: str | None
+
+    @property
+    def num_thought(self) -> int:
+        return sum(part.num_tokens for part in self.parts if isinstance(part.block, ThinkingBlock))
+
+    @property
+    def num_tokens(self) -> int:
+        return sum(part.num_tokens for part in self.parts)
 
 
 def pieces_of(text: str) -> list[str]:
@@ -82,15 +121,24 @@ def _block_length(block: Block) -> int:
             return len(pieces_of(block.text))
         case ThinkingBlock():
             return len(pieces_of(block.thinking))
+        case ToolUseBlock():
+            return 1 + len(pieces_of(json.dumps(dict(block.input))))
+        case ToolResultBlock():
+            return 1 + sum(map(_block_length, block.content))
         case _:
             return 1
 
 
+def _tool_length(tool: Tool) -> int:
+    return 1 + len(pieces_of(f"{tool.description} {json.dumps(dict(tool.input_schema))}"))
+
+
 def prompt_length(request: MessagesRequest) -> int:
-    """How many tokens the scripted model reads: those of every block, and one for each turn."""
+    """How many tokens the scripted model reads: those of every tool and block, and one for each turn."""
     conversation = request.conversation
     blocks = [*conversation.system, *(block for turn in conversation.turns for block in turn.content)]
-    return sum(map(_block_length, blocks)) + len(conversation.turns)
+    tools = sum(map(_tool_length, conversation.tools))
+    return tools + sum(map(_block_length, blocks)) + len(conversation.turns)
 
 
 def _cut_at_stop(text: str, stop_sequences: Sequence[str]) -> tuple[str, str | None]:
@@ -101,31 +149,69 @@ def _cut_at_stop(text: str, stop_sequences: Sequence[str]) -> tuple[str, str | N
     return text[:position], stop
 
 
-def _plan(reply: ScriptedReply, request: MessagesRequest) -> _Plan:
-    thinks = request.thinking.mode != "disabled"
-    budget = request.thinking.budget_tokens if thinks else 0
+def _allowed(calls: Sequence[ScriptedCall], request: MessagesRequest) -> Sequence[ScriptedCall]:
+    """The calls that a request has tools for, and wants."""
+    choice = request.tool_choice
+    names = {tool.name for tool in request.conversation.tools}
+    if choice.mode == "none":
+        return ()
+    if choice.mode == "tool":
+        names &= {choice.name}
+    allowed = [call for call in calls if call.name in names]
+    if not allowed and choice.mode in ("any", "tool"):
+        raise ApiError(f"the request forces a call (tool_choice {choice.mode}), and the script has none")
+    return allowed if choice.is_parallel else allowed[:1]
+
+
+def _plan(reply: ScriptedReply, request: MessagesRequest, identity: str) -> _Plan:
+    budget = request.thinking.budget_tokens if request.thinking.mode != "disabled" else 0
     thought = pieces_of(reply.thinking)[:budget][: request.max_tokens - 1]
     text, stop = _cut_at_stop(reply.text, request.stop_sequences)
-    answer = pieces_of(text)
-    room = request.max_tokens - len(thought)
-    if len(answer) > room:
-        return _Plan(thought=thought, answer=answer[:room], stop_reason="max_tokens", stop_sequence=None)
-    reason: StopReason = "stop_sequence" if stop else "end_turn"
-    return _Plan(thought=thought, answer=answer, stop_reason=reason, stop_sequence=stop)
+    calls = () if stop else _allowed(reply.calls, request)
+    parts = [_Part(ThinkingBlock(thinking=""), thought)] if thought else []
+    if text or not calls:
+        parts.append(_Part(TextBlock(text=""), pieces_of(text)))
+    for index, call in enumerate(calls):
+        block = ToolUseBlock(id=f"toolu_{identity}_{index}", name=call.name, input={})
+        parts.append(_Part(block, pieces_of(json.dumps(dict(call.input)))))
+    reason: StopReason = "stop_sequence" if stop else "tool_use" if calls else "end_turn"
+    whole = _Plan(parts, reason, stop)
+    if whole.num_tokens <= request.max_tokens:
+        return whole
+    return _Plan(_cut(parts, request.max_tokens), "max_tokens", None)
 
 
-def _events_of(plan: _Plan) -> list[Event]:
+def _cut(parts: Sequence[_Part], room: int) -> list[_Part]:
+    """As much of a reply as there is room for."""
+    begun: list[_Part] = []
+    for part in parts:
+        room_inside = room - (part.num_tokens - len(part.pieces))
+        if room_inside < 0 or (room == 0 and begun):
+            break
+        begun.append(_Part(part.block, part.pieces[:room_inside]))
+        room -= begun[-1].num_tokens
+    return begun
+
+
+def _delta(index: int, part: _Part, piece: str) -> Delta:
+    match part.block:
+        case TextBlock():
+            return TextDelta(index=index, text=piece)
+        case ThinkingBlock():
+            return ThinkingDelta(index=index, thinking=piece, num_tokens=1)
+        case ToolUseBlock():
+            return InputJsonDelta(index=index, partial_json=piece)
+
+
+def _events_of(plan: _Plan) -> Iterator[Event]:
     """The blocks of a reply, one delta a token."""
-    events: list[Event] = []
-    if plan.thought:
-        events.append(BlockStart(index=0, block=ThinkingBlock(thinking="")))
-        events += [ThinkingDelta(index=0, thinking=piece, num_tokens=1) for piece in plan.thought]
-        events += [SignatureDelta(index=0, signature="scripted"), BlockStop(index=0)]
-    index = 1 if plan.thought else 0
-    events.append(BlockStart(index=index, block=TextBlock(text="")))
-    events += [TextDelta(index=index, text=piece) for piece in plan.answer]
-    events.append(BlockStop(index=index))
-    return events
+    for index, part in enumerate(plan.parts):
+        yield BlockStart(index=index, block=part.block)
+        for piece in part.pieces:
+            yield _delta(index, part, piece)
+        if isinstance(part.block, ThinkingBlock):
+            yield SignatureDelta(index=index, signature="scripted")
+        yield BlockStop(index=index)
 
 
 class ScriptedClient:
@@ -173,23 +259,22 @@ class ScriptedClient:
         return ScriptedReply(text=reply) if isinstance(reply, str) else reply
 
     async def _reply(self, reply: ScriptedReply, request: MessagesRequest) -> AsyncIterator[Event]:
-        plan = _plan(reply, request)
+        identity = f"scripted_{len(self.history)}"
+        plan = _plan(reply, request, identity)
         prompt = prompt_length(request)
-        identity = f"msg_scripted_{len(self.history)}"
-        yield MessageStart(id=identity, model=request.model, usage=Usage(input_tokens=prompt))
+        yield MessageStart(id=f"msg_{identity}", model=request.model, usage=Usage(input_tokens=prompt))
         if reply.pause is not None:
             await reply.pause.wait()
         for event in _events_of(plan) if request.max_tokens else ():
-            if reply.delay_s and isinstance(event, TextDelta | ThinkingDelta):
+            if reply.delay_s and isinstance(event, Delta):
                 await asyncio.sleep(reply.delay_s)
             yield event
         if reply.error is not None:
             raise reply.error
-        num_thought = len(plan.thought)
         usage = Usage(
             input_tokens=prompt,
-            output_tokens=num_thought + len(plan.answer),
-            thinking_tokens=num_thought,
+            output_tokens=plan.num_tokens,
+            thinking_tokens=plan.num_thought,
         )
         yield MessageDelta(stop_reason=plan.stop_reason, stop_sequence=plan.stop_sequence, usage=usage)
         yield MessageStop()

@@ -24,7 +24,6 @@ from caesura.messages.content import (
     Block,
     Conversation,
     RedactedThinkingBlock,
-    TextBlock,
     ThinkingBlock,
     Turn,
     merge_turns,
@@ -108,7 +107,7 @@ class _Restoration:
         return replace(turn, content=tuple(block for block in blocks if block is not None))
 
     def _block(self, block: Block, place: str, *, is_latest: bool) -> Block | None:
-        if isinstance(block, TextBlock):
+        if not isinstance(block, SealedBlock):
             return block
         path = block.path or place
         try:
@@ -216,6 +215,6 @@ def _sealed_size(conversation: Conversation) -> int:
     sizes = [
         len(block.thinking) + len(block.signature) if isinstance(block, ThinkingBlock) else len(block.data)
         for block in blocks
-        if not isinstance(block, TextBlock)
+        if isinstance(block, SealedBlock)
     ]
     return sum(sizes)

@@ -4,8 +4,6 @@ Two wire dialects are spoken, told apart by the `anthropic-version` header: 2023
 which knows no sampling parameters. Fields that are not known are ignored unless asked otherwise; fields
 that are known and would change the answer, but are not honoured here, are refused by name.
 
-One thing is left out on the way: Claude Code's attribution line, see `_without_attribution`.
-
 Two supersets of the API: a thinking budget may be any number from 1 (not from 1,024), and `seed` makes
 sampling repeatable. `top_k` 0 means no limit, as if left out.
 
@@ -16,37 +14,34 @@ Read next: `wire_in.py` for the shapes, `request_rules.py` for the rules.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, cast
 
 from pydantic_core import from_json
 
 from caesura.messages import request_rules as rules
-from caesura.messages.content import (
-    Block,
-    CacheControl,
-    Conversation,
-    RedactedThinkingBlock,
-    TextBlock,
-    ThinkingBlock,
-    Turn,
-    merge_turns,
-)
+from caesura.messages.cache_rules import check_cache_control
+from caesura.messages.conversation_in import conversation_of
 from caesura.messages.errors import InvalidRequestError
+from caesura.messages.formats_in import output_format_of
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
+from caesura.messages.tool_rules import (
+    check_calls,
+    check_num_tools,
+    check_thoughts_before_calls,
+    check_tools,
+)
+from caesura.messages.tools_in import tool_choice_of
 from caesura.messages.wire_in import (
     WireAdaptive,
-    WireBlock,
-    WireCacheControl,
     WireCountRequest,
     WireDiagnostics,
     WireDisplay,
     WireEnabled,
     WireMessage,
     WireRequest,
-    WireText,
-    WireThinking,
     WireThinkingConfig,
     read_shape,
 )
@@ -56,8 +51,6 @@ Version = Literal["2023-06-01", "2026-10-21"]
 # Three times what the most messages, each of one block, take.
 MAX_JSON_VALUES = 2_000_000
 _VALUE_OR_TEXT = re.compile(rb'[\[{,]|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-
-ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
 
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
 # `count_tokens` is given no limit, and a request must carry one: the least that leaves room to think, so
@@ -72,11 +65,14 @@ class Dialect:
     version: the wire version; see `version_of`.
     is_strict: whether fields that are not known are refused.
     allows_sampling: whether 2026-10-21 takes `temperature`, `top_p` and `top_k` after all.
+    is_interleaved: whether the client knows of thoughts between calls, which a budget then covers all
+        together, and so may be more than one reply's tokens.
     """
 
     version: Version = "2023-06-01"
     is_strict: bool = False
     allows_sampling: bool = False
+    is_interleaved: bool = False
 
 
 def version_of(header: str | None) -> Version:
@@ -130,12 +126,22 @@ def _checked_object(body: object, dialect: Dialect) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidRequestError("The request body must be a JSON object")
     fields = cast("dict[str, Any]", body)
+    check_num_tools(fields)
     rules.check_num_blocks(fields)
-    if dialect.version == "2026-10-21" and not dialect.allows_sampling:
-        for name in _SAMPLING_FIELDS:
-            if name in fields:
-                raise InvalidRequestError(f"{name}: Extra inputs are not permitted")
+    if dialect.version == "2026-10-21":
+        _check_newest(fields, allows_sampling=dialect.allows_sampling)
     return fields
+
+
+def _check_newest(fields: Mapping[str, Any], *, allows_sampling: bool) -> None:
+    """Refuse what the newest dialect has left behind."""
+    for name in () if allows_sampling else _SAMPLING_FIELDS:
+        if name in fields:
+            raise InvalidRequestError(f"{name}: Extra inputs are not permitted")
+    if fields.get("output_format") is not None:
+        raise InvalidRequestError(
+            "output_format: This field is deprecated. Use 'output_config.format' instead."
+        )
 
 
 def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, stream: bool) -> MessagesRequest:
@@ -143,11 +149,13 @@ def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, strea
     effort = wire.output_config and wire.output_config.effort
     return MessagesRequest(
         model=wire.model,
-        conversation=_conversation(wire, messages),
+        conversation=conversation_of(wire, messages),
         max_tokens=max_tokens,
         sampling=_sampling(wire),
         thinking=_thinking(wire.thinking),
         effort=effort or "high",
+        tool_choice=tool_choice_of(wire.tool_choice),
+        output_format=output_format_of(*wire.formats),
         stop_sequences=tuple(wire.stop_sequences or ()),
         stream=stream,
         user_id=wire.metadata.user_id if wire.metadata else None,
@@ -158,7 +166,7 @@ def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, strea
 def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMessage]:
     """The messages that count, after every rule has been applied."""
     rules.check_warming(wire)
-    rules.check_thinking(wire)
+    rules.check_thinking(wire, is_interleaved=dialect.is_interleaved)
     rules.check_supported(wire)
     rules.check_stop_sequences(wire.stop_sequences or [])
     for position, block in enumerate(wire.system or []):
@@ -171,64 +179,14 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMess
         raise InvalidRequestError("messages: at least one message is required")
     for index, message in enumerate(messages):
         rules.check_content(index, message, has_citations=dialect.version == "2023-06-01")
+    rules.check_num_images(messages)
+    check_tools(wire)
     rules.check_order(messages)
-    rules.check_prefill(messages, wire.thinking)
-    rules.check_cache_control(wire, messages)
+    check_calls(messages)
+    check_thoughts_before_calls(messages, wire.thinking)
+    rules.check_prefill(messages, wire)
+    check_cache_control(wire, messages)
     return messages
-
-
-def _cache_control(wire: WireCacheControl | None) -> CacheControl | None:
-    return CacheControl(ttl=wire.ttl or "5m") if wire is not None else None
-
-
-def _text(wire: WireText) -> TextBlock:
-    return TextBlock(text=wire.text, cache_control=_cache_control(wire.cache_control))
-
-
-def _block(wire: WireBlock, path: str) -> Block:
-    if isinstance(wire, WireText):
-        return _text(wire)
-    if isinstance(wire, WireThinking):
-        return ThinkingBlock(thinking=wire.thinking, signature=wire.signature, path=path)
-    return RedactedThinkingBlock(data=wire.data, path=path)
-
-
-def _conversation(wire: WireCountRequest, messages: list[WireMessage]) -> Conversation:
-    turns: list[Turn] = []
-    for index, message in enumerate(messages):
-        blocks = tuple(
-            _block(block, f"messages.{index}.content.{position}")
-            for position, block in enumerate(message.content)
-        )
-        turns.append(Turn(role=message.role, content=blocks))
-    merged = list(merge_turns(turns))
-    if wire.cache_control is not None:
-        merged[-1] = _marked(merged[-1], _cache_control(wire.cache_control))
-    return Conversation(turns=tuple(merged), system=_without_attribution(wire.system or []))
-
-
-def _without_attribution(system: list[WireText]) -> tuple[TextBlock, ...]:
-    """The system blocks without the line that Claude Code puts first, to say which client asks.
-
-    It is no instruction, and it may change from request to request, which no prefix cache survives. So it is
-    neither rendered nor counted; what follows it in its block stays.
-    """
-    blocks = tuple(map(_text, system))
-    if not blocks or not blocks[0].text.startswith(ATTRIBUTION_PREFIX):
-        return blocks
-    rest = blocks[0].text.partition("\n")[2].lstrip("\n")
-    return (replace(blocks[0], text=rest), *blocks[1:]) if rest.strip() else blocks[1:]
-
-
-def _marked(turn: Turn, control: CacheControl | None) -> Turn:
-    """The turn with the automatic breakpoint after its last text, unless one stands there."""
-    blocks = list(turn.content)
-    for position in reversed(range(len(blocks))):
-        block = blocks[position]
-        if isinstance(block, TextBlock):
-            blocks[position] = replace(block, cache_control=block.cache_control or control)
-            break
-    return replace(turn, content=tuple(blocks))
 
 
 def _sampling(wire: WireCountRequest) -> Sampling:

@@ -6,14 +6,25 @@ is in `validation.py` (in) and `request_body.py` (out). Read next: `caesura/serv
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
-from caesura.messages.content import Block, RedactedThinkingBlock, TextBlock, ThinkingBlock
+from caesura.messages.content import (
+    Block,
+    CacheControl,
+    ImageBlock,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
     Event,
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -51,18 +62,39 @@ def usage_json(usage: Usage, *, is_final: bool = True) -> Json:
     return body
 
 
+def cache_control_json(control: CacheControl | None) -> Json:
+    """A cache breakpoint, to be spread into what it stands on."""
+    return {} if control is None else {"cache_control": {"type": "ephemeral", "ttl": control.ttl}}
+
+
 def block_json(block: Block) -> Json:
     """A content block, as a reply or a replayed turn holds it."""
     match block:
         case TextBlock():
-            body: Json = {"type": "text", "text": block.text}
-            if block.cache_control is not None:
-                body["cache_control"] = {"type": "ephemeral", "ttl": block.cache_control.ttl}
-            return body
+            return {"type": "text", "text": block.text, **cache_control_json(block.cache_control)}
         case ThinkingBlock():
             return {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
         case RedactedThinkingBlock():
             return {"type": "redacted_thinking", "data": block.data}
+        case ToolUseBlock():
+            body = {"type": "tool_use", "id": block.id, "name": block.name, "input": dict(block.input)}
+            return {**body, **cache_control_json(block.cache_control)}
+        case ImageBlock():
+            data = base64.b64encode(block.data).decode("ascii")
+            source = {"type": "base64", "media_type": block.media_type, "data": data}
+            return {"type": "image", "source": source, **cache_control_json(block.cache_control)}
+        case ToolResultBlock():
+            return _tool_result_json(block)
+
+
+def _tool_result_json(block: ToolResultBlock) -> Json:
+    return {
+        "type": "tool_result",
+        "tool_use_id": block.tool_use_id,
+        "content": [block_json(inner) for inner in block.content],
+        **({"is_error": True} if block.is_error else {}),
+        **cache_control_json(block.cache_control),
+    }
 
 
 def _transformations_json(transformations: Sequence[InputTransformation]) -> Json:
@@ -151,6 +183,9 @@ def event_json(event: Event, *, with_token_counts: bool = False) -> Json:
             return _thinking_delta_json(event, with_token_counts=with_token_counts)
         case SignatureDelta():
             return _delta_json(event.index, {"type": "signature_delta", "signature": event.signature})
+        case InputJsonDelta():
+            delta = {"type": "input_json_delta", "partial_json": event.partial_json}
+            return _delta_json(event.index, delta)
         case BlockStart():
             block = block_json(event.block)
             return {"type": "content_block_start", "index": event.index, "content_block": block}
@@ -170,17 +205,18 @@ def _support(is_supported: bool) -> Json:
     return {"supported": is_supported}
 
 
-def _capabilities_json(can_think: bool) -> Json:
+def _capabilities_json(info: ModelInfo, *, has_batches: bool) -> Json:
+    can_think = info.can_think
     types = {"enabled": can_think, "disabled": True, "adaptive": can_think, "between_tools": False}
     return {
-        "batch": _support(False),
+        "batch": _support(has_batches),
         "citations": _support(False),
         "code_execution": _support(False),
         "context_management": _support(False),
         "effort": {**_support(can_think), **{effort: _support(can_think) for effort in _EFFORTS}},
-        "image_input": _support(False),
+        "image_input": _support(info.can_see),
         "pdf_input": _support(False),
-        "structured_outputs": _support(False),
+        "structured_outputs": _support(info.can_structure),
         "server_tools": {
             **_support(False),
             "web_search": _support(False),
@@ -193,8 +229,11 @@ def _capabilities_json(can_think: bool) -> Json:
     }
 
 
-def model_json(info: ModelInfo) -> Json:
-    """One model; `trained_tokens` is ours: accuracy is claimed up to that length only."""
+def model_json(info: ModelInfo, *, has_batches: bool = False) -> Json:
+    """One model; `trained_tokens` is ours: accuracy is claimed up to that length only.
+
+    has_batches: whether the server keeps message batches.
+    """
     return {
         "id": info.id,
         "type": "model",
@@ -203,7 +242,7 @@ def model_json(info: ModelInfo) -> Json:
         "max_input_tokens": info.max_input_tokens,
         "max_tokens": info.max_tokens,
         "trained_tokens": info.trained_tokens,
-        "capabilities": _capabilities_json(info.can_think),
+        "capabilities": _capabilities_json(info, has_batches=has_batches),
         "lifecycle": "active",
         "line": None,
         "deprecated_at": None,
@@ -211,6 +250,9 @@ def model_json(info: ModelInfo) -> Json:
     }
 
 
-def error_json(error_type: str, message: str, request_id: str | None) -> Json:
+def error_json(error_type: str, message: str, request_id: str | None, error_code: str | None = None) -> Json:
     """The one envelope of every error, in a body or in a stream."""
-    return {"type": "error", "error": {"type": error_type, "message": message}, "request_id": request_id}
+    error: Json = {"type": error_type, "message": message}
+    if error_code is not None:
+        error["details"] = {"error_code": error_code}
+    return {"type": "error", "error": error, "request_id": request_id}

@@ -10,112 +10,52 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from caesura.messages.blocks_in import (
+    UNSUPPORTED_BLOCKS,
+    Ignored,
+    Shape,
+    WireBlock,
+    WireCacheControl,
+    WireText,
+    as_blocks,
+)
 from caesura.messages.errors import InvalidRequestError
+from caesura.messages.formats_in import WireFormat
 from caesura.messages.request import Effort
+from caesura.messages.tools_in import UNSUPPORTED_TOOLS, WireTool, WireToolChoice
 
 MAX_MESSAGES = 100_000
 MAX_BLOCKS = 100_000
 MAX_INT32 = 2**31 - 1
 
-# Blocks of the API that this server knows by name but does not read.
-UNSUPPORTED_BLOCKS = frozenset(
-    {
-        "image",
-        "document",
-        "search_result",
-        "tool_use",
-        "tool_result",
-        "tool_reference",
-        "server_tool_use",
-        "web_search_tool_result",
-        "web_fetch_tool_result",
-        "code_execution_tool_result",
-        "bash_code_execution_tool_result",
-        "text_editor_code_execution_tool_result",
-        "tool_search_tool_result",
-        "container_upload",
-        "mcp_tool_use",
-        "mcp_tool_result",
-        "mcp_tool_listing",
-        "compaction",
-        "fallback",
-        "advisor_tool_result",
-        "browser_state",
-        "tool_addition",
-        "tool_removal",
-        "mid_conv_system",
-        "connector_text",
-    }
-)
-
-Ignored = Any
 WireDisplay = Literal["summarized", "omitted", "updates"]
 
 
-def _as_blocks(value: object) -> object:
-    """A string is short for one text block, an empty one for none."""
-    if isinstance(value, str):
-        return [{"type": "text", "text": value}] if value else []
-    return value
-
-
-class _Shape(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", protected_namespaces=())
-
-
-class WireCacheControl(_Shape):
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] | None = None
-
-
-class WireText(_Shape):
-    type: Literal["text"]
-    text: str
-    cache_control: WireCacheControl | None = None
-    citations: list[Any] | None = None
-
-
-class WireThinking(_Shape):
-    type: Literal["thinking"]
-    thinking: str
-    signature: str
-    cache_control: Any = None
-
-
-class WireRedactedThinking(_Shape):
-    type: Literal["redacted_thinking"]
-    data: str
-    cache_control: Any = None
-
-
-WireBlock = Annotated[WireText | WireThinking | WireRedactedThinking, Field(discriminator="type")]
-
-
-class WireMessage(_Shape):
+class WireMessage(Shape):
     role: Literal["user", "assistant", "system"]
-    content: Annotated[list[WireBlock], Field(fail_fast=True), BeforeValidator(_as_blocks)]
+    content: Annotated[list[WireBlock], Field(fail_fast=True), BeforeValidator(as_blocks)]
 
 
-class WireEnabled(_Shape):
+class WireEnabled(Shape):
     type: Literal["enabled"]
     budget_tokens: Annotated[int, Field(ge=1, le=MAX_INT32)]
     display: WireDisplay | None = None
 
 
-class WireAdaptive(_Shape):
+class WireAdaptive(Shape):
     type: Literal["adaptive"]
     display: WireDisplay | None = None
 
 
-class WireDisabled(_Shape):
+class WireDisabled(Shape):
     type: Literal["disabled"]
     display: Any = None
 
 
-class WireBetweenTools(_Shape):
+class WireBetweenTools(Shape):
     type: Literal["between_tools"]
 
 
@@ -124,32 +64,26 @@ WireThinkingConfig = Annotated[
 ]
 
 
-class WireOutputConfig(_Shape):
+class WireOutputConfig(Shape):
     effort: Effort | None = None
-    format: Any = None
+    format: WireFormat | None = None
     task_budget: Any = None
 
 
-class WireMetadata(_Shape):
+class WireMetadata(Shape):
     user_id: str | None = None
 
 
-class WireDiagnostics(_Shape):
+class WireDiagnostics(Shape):
     previous_message_id: str | None = None
 
 
-class WireToolChoice(_Shape):
-    type: Literal["auto", "any", "tool", "none"]
-    name: Any = None
-    disable_parallel_tool_use: Any = None
-
-
-class WireCountRequest(_Shape):
+class WireCountRequest(Shape):
     """The body of `count_tokens`."""
 
     model: Annotated[str, Field(min_length=1)]
     messages: Annotated[list[WireMessage], Field(max_length=MAX_MESSAGES, fail_fast=True)]
-    system: Annotated[list[WireText] | None, BeforeValidator(_as_blocks)] = None
+    system: Annotated[list[WireText] | None, BeforeValidator(as_blocks)] = None
     thinking: WireThinkingConfig | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -161,9 +95,9 @@ class WireCountRequest(_Shape):
     service_tier: Literal["auto", "standard_only"] | None = None
     cache_control: WireCacheControl | None = None
     diagnostics: WireDiagnostics | None = None
-    tools: list[Any] | None = None
+    tools: Annotated[list[WireTool] | None, Field(fail_fast=True)] = None
     tool_choice: WireToolChoice | None = None
-    output_format: Any = None
+    output_format: WireFormat | None = None
     container: Any = None
     mcp_servers: Any = None
     compaction: Any = None
@@ -175,6 +109,11 @@ class WireCountRequest(_Shape):
     fallback_credit_token: Ignored = None
     billing_policy: Ignored = None
 
+    @property
+    def formats(self) -> tuple[WireFormat | None, WireFormat | None]:
+        """What is asked of the answer's form, under the current name and under the older one."""
+        return (self.output_config.format if self.output_config else None, self.output_format)
+
 
 class WireRequest(WireCountRequest):
     """The body of `POST /v1/messages`."""
@@ -183,7 +122,7 @@ class WireRequest(WireCountRequest):
     stream: bool | None = None
 
 
-Shape = TypeVar("Shape", bound=WireCountRequest)
+Body = TypeVar("Body", bound=WireCountRequest)
 
 
 def _reason(error: ErrorDetails) -> tuple[str, str]:
@@ -193,23 +132,27 @@ def _reason(error: ErrorDetails) -> tuple[str, str]:
         case "union_tag_not_found":
             return ".type", "Field required"
         case "union_tag_invalid":
-            return _unknown_tag(str(context["tag"]), context["expected_tags"])
+            part = str(error["loc"][0])
+            return ".type", _unknown_tag(str(context["tag"]), context["expected_tags"], part)
         case "literal_error" if error["loc"][0] == "system" and error["loc"][-1] == "type":
-            return "", _unknown_tag(str(error["input"]), str(context["expected"]))[1]
+            return "", _unknown_tag(str(error["input"]), str(context["expected"]), "system")
         case "model_type" | "model_attributes_type" | "dict_type":
             return "", "Input should be a valid dictionary"
         case _:
             return "", error["msg"]
 
 
-def _unknown_tag(tag: str, expected_tags: str) -> tuple[str, str]:
-    if tag in UNSUPPORTED_BLOCKS:
-        return ".type", f"`{tag}` blocks are not supported by this server"
+def _unknown_tag(tag: str, expected_tags: str, part: str) -> str:
+    """part: of the body, in which the tag stands."""
+    if part == "tools" and tag.startswith(UNSUPPORTED_TOOLS):
+        return f"`{tag[:100]}` tools are not supported by this server; leave them out"
+    if part in ("messages", "system") and tag in UNSUPPORTED_BLOCKS:
+        return f"`{tag}` blocks are not supported by this server"
     found = f"Input tag '{tag[:100]}' found using 'type'"
-    return ".type", f"{found} does not match any of the expected tags: {expected_tags}"
+    return f"{found} does not match any of the expected tags: {expected_tags}"
 
 
-def read_shape(shape: type[Shape], body: object, *, is_strict: bool) -> Shape:
+def read_shape(shape: type[Body], body: object, *, is_strict: bool) -> Body:
     """The body as a model; raises InvalidRequestError for the first thing that is wrong with it.
 
     is_strict: whether fields that are not known are refused rather than ignored.

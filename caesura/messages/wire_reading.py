@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from caesura.messages.content import Block, RedactedThinkingBlock, TextBlock, ThinkingBlock
+from caesura.messages.content import (
+    Block,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
+)
 from caesura.messages.errors import (
     HTTP_STATUS,
     ApiError,
@@ -24,6 +30,7 @@ from caesura.messages.events import (
     BlockStart,
     BlockStop,
     Event,
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -76,6 +83,8 @@ def parse_block(body: Mapping[str, Any]) -> Block:
             return ThinkingBlock(thinking=body["thinking"], signature=body.get("signature") or "")
         case "redacted_thinking":
             return RedactedThinkingBlock(data=body["data"])
+        case "tool_use":
+            return ToolUseBlock(id=body["id"], name=body["name"], input=body.get("input") or {})
         case other:
             raise ApiError(f"the server sent a `{other}` block, which this client does not read")
 
@@ -123,6 +132,8 @@ def _parse_delta(index: int, delta: Mapping[str, Any]) -> Event | None:
             return ThinkingDelta(index=index, thinking=delta["thinking"], num_tokens=num_tokens)
         case "signature_delta":
             return SignatureDelta(index=index, signature=delta["signature"])
+        case "input_json_delta":
+            return InputJsonDelta(index=index, partial_json=delta["partial_json"])
         case _:
             return None
 
@@ -167,7 +178,7 @@ def parse_event(body: Mapping[str, Any]) -> Event | None:
 
 def parse_model(body: Mapping[str, Any]) -> ModelInfo:
     """One model; a server that says nothing of a length claims none (0)."""
-    thinking = (body.get("capabilities") or {}).get("thinking") or {}
+    capabilities = body.get("capabilities") or {}
     window = body.get("max_input_tokens") or 0
     return ModelInfo(
         id=body["id"],
@@ -176,8 +187,14 @@ def parse_model(body: Mapping[str, Any]) -> ModelInfo:
         max_input_tokens=window,
         max_tokens=body.get("max_tokens") or 0,
         trained_tokens=body.get("trained_tokens") or window,
-        can_think=bool(thinking.get("supported")),
+        can_think=_is_supported(capabilities, "thinking"),
+        can_see=_is_supported(capabilities, "image_input"),
+        can_structure=_is_supported(capabilities, "structured_outputs"),
     )
+
+
+def _is_supported(capabilities: Mapping[str, Any], name: str) -> bool:
+    return bool((capabilities.get(name) or {}).get("supported"))
 
 
 def parse_error(body: Mapping[str, Any]) -> ApiError:
@@ -186,5 +203,8 @@ def parse_error(body: Mapping[str, Any]) -> ApiError:
     message, error_type = str(error["message"]), str(error["type"])
     known = _ERROR_CLASSES.get(error_type)
     if known is not None:
-        return known(message)
-    return ApiError(message, type=error_type if error_type in HTTP_STATUS else "api_error")
+        read = known(message)
+    else:
+        read = ApiError(message, type=error_type if error_type in HTTP_STATUS else "api_error")
+    read.error_code = (error.get("details") or {}).get("error_code")
+    return read

@@ -8,10 +8,11 @@ too, has the API's envelope. A chat page may be mounted at `/`. Read next: `exch
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -21,52 +22,39 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from caesura.messages.background import Background
+from caesura.messages.background import MAX_INLINE_SIZE, Background
 from caesura.messages.client import Client
-from caesura.messages.closing import closing
-from caesura.messages.errors import HTTP_STATUS, ApiError, ErrorType
-from caesura.messages.events import MessageStart
-from caesura.messages.fold import collect
+from caesura.messages.errors import ApiError
 from caesura.messages.request import MessagesRequest
 from caesura.messages.validation import (
     Dialect,
     parse_count_request,
     parse_json,
     parse_request,
-    version_of,
 )
 from caesura.messages.wire import SERVER_NAME, message_json, model_json
 from caesura.server.authentication import Access
-from caesura.server.catalogue import check_request, find_model, models_page, page_request
+from caesura.server.backing import Backing
+from caesura.server.batch_lines import BatchLines
+from caesura.server.batch_runner import BatchRunner
+from caesura.server.batches import BatchesApi
+from caesura.server.catalogue import find_model, models_page, page_request
+from caesura.server.completions import CompletionsApi
 from caesura.server.config import ServerConfig
-from caesura.server.exchange import REQUEST_ID, ClientDisconnected, Exchange, error_body
+from caesura.server.dialects import dialect_of
+from caesura.server.endpoint import Endpoint
+from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
+from caesura.server.file_sources import FILE_ID, with_files
+from caesura.server.files import FilesApi
 from caesura.server.front_door import FrontDoor
-from caesura.server.sse import EventWriter
-
-logger = logging.getLogger(__name__)
+from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
+from caesura.server.metrics import CONTENT_TYPE, Metrics
+from caesura.server.openai import OpenAiApi
+from caesura.server.replies import Replies
+from caesura.server.sse import MessagesFraming
+from caesura.server.traffic import Traffic
 
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
-
-Handler = Callable[[Exchange], Awaitable[None]]
-# What each model's engine is doing, in numbers.
-Numbers = Callable[[], Mapping[str, Mapping[str, int]]]
-_STATUS_TYPES: dict[int, ErrorType] = {status: error_type for error_type, status in HTTP_STATUS.items()}
-
-
-class _Endpoint:
-    """A route's end: a handler, with errors answered and departures noticed."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
-        try:
-            await self._handler(exchange)
-        except ApiError as error:
-            await exchange.send_error(error)
-        except ClientDisconnected:
-            logger.info("%s: the client left before its answer", exchange.request_id)
 
 
 class _Nowhere:
@@ -84,58 +72,56 @@ class _Nowhere:
         raise HTTPException(404)
 
 
+def _nowhere(routes: Sequence[Route]) -> list[Route]:
+    nowhere = _Nowhere(routes)
+    return [Route("/v1/{path:path}", nowhere), Route("/api/hello", nowhere)]
+
+
 class _MessagesApi:
     """The handlers, over one Client."""
 
-    def __init__(self, client: Client, config: ServerConfig, numbers: Numbers | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        replies: Replies,
+        config: ServerConfig,
+        metrics: Metrics,
+        backing: Backing,
+    ) -> None:
         self._client = client
+        self._backing = backing
+        self._has_batches = backing.batches is not None
+        self._replies = replies
         self._config = config
-        # With keys, /health answers whoever asks, and how busy we are is not everyone's business.
-        self._numbers = None if config.api_keys else numbers
+        self._metrics = metrics
         self._background = Background()
 
     def routes(self) -> list[Route]:
-        routes = [
-            Route("/v1/messages", _Endpoint(self.create_message), methods=["POST"]),
-            Route("/v1/messages/count_tokens", _Endpoint(self.count_tokens), methods=["POST"]),
-            Route("/v1/models", _Endpoint(self.list_models), methods=["GET"]),
-            Route("/v1/models/{model_id:path}", _Endpoint(self.retrieve_model), methods=["GET"]),
-            Route("/health", _Endpoint(self.health), methods=["GET"]),
-            Route("/", _Endpoint(self.health), methods=["HEAD"]),
-            Route("/api/hello", _Endpoint(self.health), methods=["HEAD"]),
+        return [
+            Route("/v1/messages", Endpoint(self.create_message), methods=["POST"]),
+            Route("/v1/messages/count_tokens", Endpoint(self.count_tokens), methods=["POST"]),
+            Route("/v1/models", Endpoint(self.list_models), methods=["GET"]),
+            Route("/v1/models/{model_id:path}", Endpoint(self.retrieve_model), methods=["GET"]),
+            Route("/health", Endpoint(self.health), methods=["GET"]),
+            Route("/metrics", Endpoint(self.metrics), methods=["GET"]),
+            Route("/", Endpoint(self.health), methods=["HEAD"]),
+            Route("/api/hello", Endpoint(self.health), methods=["HEAD"]),
         ]
-        nowhere = _Nowhere(routes)
-        return [*routes, Route("/v1/{path:path}", nowhere), Route("/api/hello", nowhere)]
 
     async def create_message(self, exchange: Exchange) -> None:
         asked = await self._asked(exchange, parse_request)
-        request = await self._addressed(exchange, asked)
+        request = await self._replies.address(exchange, asked)
         if asked.stream:
-            await exchange.until_disconnect(self._stream(exchange, request, asked.model))
+            with_token_counts = TOKEN_COUNT_BETA in exchange.betas()
+            framing = MessagesFraming(exchange.request_id, with_token_counts=with_token_counts)
+            await self._replies.stream(exchange, request, framing, name=asked.model)
         else:
-            message = await exchange.until_disconnect(collect(self._client.stream(request)))
+            message = await self._replies.whole(exchange, request)
             await exchange.send_json(message_json(replace(message, model=asked.model)))
-
-    async def _stream(self, exchange: Exchange, request: MessagesRequest, name: str) -> None:
-        """Write the reply as it comes; what fails before its first event is an ordinary error."""
-        writer = EventWriter(
-            exchange.write,
-            request_id=exchange.request_id,
-            ping_interval_s=self._config.ping_interval_s,
-            write_timeout_s=self._config.write_timeout_s,
-            with_token_counts=TOKEN_COUNT_BETA in exchange.betas(),
-        )
-        async with closing(self._client.stream(request)) as events:
-            first = await anext(events, None)
-            if not isinstance(first, MessageStart):
-                raise ApiError("the reply did not begin with message_start")
-            await exchange.start_stream()
-            await writer.write(replace(first, model=name), events)
-            await exchange.end_stream()
 
     async def count_tokens(self, exchange: Exchange) -> None:
         asked = await self._asked(exchange, parse_count_request)
-        request = await self._addressed(exchange, asked)
+        request = await self._replies.address(exchange, asked)
         num_tokens = await exchange.until_disconnect(self._client.count_tokens(request))
         await exchange.send_json({"input_tokens": num_tokens})
 
@@ -146,41 +132,44 @@ class _MessagesApi:
             before_id=exchange.query("before_id"),
             lifecycles=[*exchange.query_list("lifecycle[]"), *exchange.query_list("lifecycle")],
         )
-        await exchange.send_json(models_page(await self._client.models(), page))
+        models = await self._client.models()
+        await exchange.send_json(models_page(models, page, has_batches=self._has_batches))
 
     async def retrieve_model(self, exchange: Exchange) -> None:
         info = find_model(await self._client.models(), exchange.path_params["model_id"])
-        await exchange.send_json(model_json(info))
+        await exchange.send_json(model_json(info, has_batches=self._has_batches))
 
     async def health(self, exchange: Exchange) -> None:
         body: dict[str, Any] = {"status": "ok", "server": SERVER_NAME}
-        await exchange.send_json(body | ({"engines": self._numbers()} if self._numbers else {}))
+        engines = {} if self._has_keys() else self._backing.engines()
+        if engines:
+            body["engines"] = {name: asdict(cast("Any", numbers)) for name, numbers in engines.items()}
+        await exchange.send_json(body)
+
+    def _has_keys(self) -> bool:
+        """With keys, /health answers whoever asks, and how busy we are is not everyone's business."""
+        accounts = self._backing.accounts
+        return bool(self._config.api_keys) or (accounts is not None and accounts.keys.has_any)
+
+    async def metrics(self, exchange: Exchange) -> None:
+        await exchange.send(self._metrics.page(), CONTENT_TYPE)
 
     async def _asked(
         self, exchange: Exchange, parse: Callable[[object, Dialect], MessagesRequest]
     ) -> MessagesRequest:
         body = await exchange.read_body(self._config.max_body_bytes)
-        dialect = self._dialect(exchange)
-        return await self._background.run(len(body), lambda: parse(parse_json(body), dialect))
-
-    def _dialect(self, exchange: Exchange) -> Dialect:
-        return Dialect(
-            version=version_of(exchange.headers.get("anthropic-version")),
-            is_strict=self._config.is_strict,
-            allows_sampling=self._config.allows_sampling,
+        files, tenant = self._backing.files, exchange.tenant
+        dialect = dialect_of(self._config, exchange.headers.get("anthropic-version"), exchange.betas())
+        # Reading a file takes longer than reading any body that is short.
+        weight = len(body) + (MAX_INLINE_SIZE if FILE_ID in body else 0)
+        return await self._background.run(
+            weight, lambda: parse(with_files(parse_json(body), files, tenant), dialect)
         )
-
-    async def _addressed(self, exchange: Exchange, asked: MessagesRequest) -> MessagesRequest:
-        """The request under the name by which the Client knows the model, and with who asks."""
-        info = find_model(await self._client.models(), asked.model)
-        check_request(asked, info)
-        return replace(asked, model=info.id, tenant=exchange.tenant)
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:
-    default: ErrorType = "api_error" if status >= 500 else "invalid_request_error"
-    error = ApiError(message, type=_STATUS_TYPES.get(status, default))
-    body = error_body(error, request.scope[REQUEST_ID])
+    error = ApiError(message, type=error_type_of(status))
+    _, body = error_answer(error, request.scope[REQUEST_ID], request.url.path)
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
@@ -200,12 +189,71 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     return _framework_error(request, 400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", {})
 
 
-def create_app(client: Client, config: ServerConfig | None = None, numbers: Numbers | None = None) -> FastAPI:
-    """The app that serves a Client. numbers: what `/health` tells of the engines, unless there are keys."""
-    config = config or ServerConfig()
-    app = FastAPI(title="Caesura", openapi_url=None, redirect_slashes=False)
-    app.router.routes.extend(_MessagesApi(client, config, numbers).routes())
+def _batch_runner(
+    client: Client, config: ServerConfig, backing: Backing, metrics: Metrics, traffic: Traffic
+) -> BatchRunner | None:
+    """Who works on message batches, if any are kept."""
+    if backing.batches is None:
+        return None
+    measured = MeasuredClient(client, ReplyMeter(metrics, "batch"))
+    batch_lines = BatchLines(measured, config, backing.accounts, backing.files)
+    return BatchRunner(backing.batches, batch_lines.answer, traffic, backing.batch_policy)
+
+
+@asynccontextmanager
+async def _working(runner: BatchRunner | None) -> AsyncGenerator[None]:
+    """Batches are worked on until this is over."""
+    if runner is None:
+        yield
+        return
+    task = asyncio.create_task(runner.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _api_routes(
+    client: Client,
+    config: ServerConfig,
+    backing: Backing,
+    metrics: Metrics,
+    traffic: Traffic,
+    runner: BatchRunner | None,
+) -> list[Route]:
+    """Every route of the APIs, over replies that are measured and charged."""
+    meter = ReplyMeter(metrics, traffic=traffic)
+
+    def replies_of(answering: Client) -> Replies:
+        return Replies(MeasuredClient(answering, meter), config, backing.accounts)
+
+    replies = replies_of(client)
+    return [
+        *_MessagesApi(client, replies, config, metrics, backing).routes(),
+        *OpenAiApi(client, replies, config).routes(),
+        *BatchesApi(backing.batches, runner, config.max_batch_bytes).routes(),
+        *FilesApi(backing.files, max_file_bytes=backing.max_file_bytes).routes(),
+        *CompletionsApi(client, backing.texts, replies_of, config.max_body_bytes).routes(),
+    ]
+
+
+def create_app(client: Client, config: ServerConfig | None = None, backing: Backing | None = None) -> FastAPI:
+    """The app that serves a Client."""
+    config, backing = config or ServerConfig(), backing or Backing()
+    metrics = Metrics(engines=backing.engines, energy=backing.energy)
+    traffic = Traffic()
+    runner = _batch_runner(client, config, backing, metrics, traffic)
+    app = FastAPI(
+        title="Caesura", openapi_url=None, redirect_slashes=False, lifespan=lambda _: _working(runner)
+    )
+    routes = _api_routes(client, config, backing, metrics, traffic, runner)
+    app.router.routes.extend(routes)
+    app.router.routes.extend(_nowhere(routes))
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_middleware(FrontDoor, access=Access(config), body_timeout_s=config.body_timeout_s)
+    accounts = backing.accounts
+    access = Access(config, accounts.keys if accounts else None)
+    app.add_middleware(FrontDoor, access=access, body_timeout_s=config.body_timeout_s, accounts=accounts)
+    app.add_middleware(ResponseMeter, metrics=metrics, routes=routes)
     return app

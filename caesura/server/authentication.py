@@ -1,13 +1,14 @@
 """Who may ask.
 
-With API keys, whoever shows one: in `x-api-key`, as a Bearer token, or, for pages opened in a browser, as
-the password of HTTP Basic. Without keys, only this machine: the peer must be on loopback, and because a
-web page can make a browser here call loopback (DNS rebinding, cross-site requests), the Host and Origin
-headers must name this server, or what the operator allows, and nothing else. A browser that asks whether a
-page of an allowed origin may call the API (a preflight) has no key to show yet.
+With API keys (the operator names some, or the database has ever had one), whoever shows one: in `x-api-key`,
+as a Bearer token, or, for pages opened in a browser, as the password of HTTP Basic; never in the URL, which
+logs and histories keep. Without keys, only this machine: the peer must be on loopback, and because a web page
+can make a browser here call loopback (DNS rebinding, cross-site requests), the Host and Origin headers must
+name this server, or what the operator allows, and nothing else. A browser that asks whether a page of an
+allowed origin may call the API (a preflight) has no key to show yet.
 
-Enters: a request's method, path, headers and peer. Leaves: who it is, or an `ApiError`. Read next:
-`front_door.py`, which applies it.
+Enters: a request's method, path, query, headers and peer. Leaves: who it is, or an `ApiError`. Read next:
+`front_door.py`, which applies it; `key_ring.py` for the database's keys.
 """
 
 from __future__ import annotations
@@ -16,16 +17,30 @@ import base64
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers
 
-from caesura.messages.errors import AuthenticationError, CaesuraError, PermissionDeniedError
+from caesura.messages.errors import (
+    AuthenticationError,
+    CaesuraError,
+    InvalidRequestError,
+    PermissionDeniedError,
+)
+from caesura.server.caller import ANYONE, Caller
 from caesura.server.config import ServerConfig
 from caesura.server.cross_origin import CrossOrigin
+from caesura.server.key_ring import KeyRing, Keys
+from caesura.server.keys import KEY_PREFIX
 
 API_PREFIX = "/v1/"
+# What clients of other services call a key in a URL.
+_KEY_PARAMETERS = {
+    *("api_key", "api-key", "apikey", "x-api-key", "key", "token", "access_token", "auth_token"),
+    *("authorization", "bearer"),
+}
+_NO_KEYS = Keys(by_id={}, has_any=False)
 _PROBES = {("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/health"), ("HEAD", "/health")}
 
 
@@ -40,13 +55,24 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_binding(host: str, api_keys: Sequence[str]) -> None:
-    """Refuse to listen where others can reach a server that has no keys; raises CaesuraError."""
-    if not api_keys and not is_loopback(host):
+def check_binding(host: str, *, needs_key: bool) -> None:
+    """Refuse to listen where others can reach a server that needs no key; raises CaesuraError."""
+    if not needs_key and not is_loopback(host):
         raise CaesuraError(
-            f"refusing to listen on {host} without an API key: anyone who can reach it could use it."
-            " Give --api-key (or CAESURA_API_KEY), or listen on 127.0.0.1."
+            f"refusing to listen on {host} without an API key: anyone who can reach it could use it. Make one"
+            " with `caesura keys create NAME`, give --api-key (or CAESURA_API_KEY), or listen on 127.0.0.1."
         )
+
+
+def check_query(path: str, query: bytes) -> None:
+    """Refuse a key in a URL, needed or not; raises InvalidRequestError, which does not repeat it."""
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        is_called_key = path.startswith(API_PREFIX) and name.lower() in _KEY_PARAMETERS
+        if is_called_key or KEY_PREFIX in name or KEY_PREFIX in value:
+            raise InvalidRequestError(
+                "a key in the URL is not taken, because logs and histories keep URLs: send it as x-api-key or"
+                " as Authorization: Bearer, and revoke one that was sent so"
+            )
 
 
 def _digest(key: str) -> bytes:
@@ -76,26 +102,29 @@ class Access:
     cross_origin: the further origins whose pages may call.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, key_ring: KeyRing | None = None) -> None:
+        """key_ring: the database's keys, beside those of the config."""
+        self._key_ring = key_ring
         self._key_digests = [_digest(key) for key in config.api_keys]
         self._allowed_hosts = {host.lower() for host in config.allowed_hosts}
         self.cross_origin = CrossOrigin(config.allowed_origins)
 
-    def check(self, *, method: str, path: str, headers: Headers, peer: str | None) -> str:
-        """The tenant who asks: one for each key, "" where none was asked for.
+    async def check(self, *, method: str, path: str, headers: Headers, peer: str | None) -> Caller:
+        """Who asks; `ANYONE` where no key is asked for.
 
         Raises PermissionDeniedError or AuthenticationError for a request that may not pass.
         """
-        if not self._key_digests:
+        keys = await self._key_ring.keys() if self._key_ring else _NO_KEYS
+        if not self._key_digests and not keys.has_any:
             self._check_local(headers, peer)
-            return ""
+            return ANYONE
         if (method, path) in _PROBES:
-            return ""
+            return ANYONE
         if not path.startswith(API_PREFIX):
             self._check_origin(headers)
         elif self.cross_origin.is_preflight(method, headers):
-            return ""
-        return self._check_key(path, headers)
+            return ANYONE
+        return self._check_key(path, headers, keys)
 
     def _check_local(self, headers: Headers, peer: str | None) -> None:
         if peer is not None and not is_loopback(peer):
@@ -122,15 +151,22 @@ class Access:
                     " from a browser."
                 )
 
-    def _check_key(self, path: str, headers: Headers) -> str:
-        """The name of the key's tenant: a hash, from which the key cannot be told."""
+    def _check_key(self, path: str, headers: Headers, keys: Keys) -> Caller:
         offered = list(_credentials(path, headers))
         if not offered:
             raise AuthenticationError("x-api-key header is required (or Authorization: Bearer)")
-        known = next((key for _, key in offered if self._is_known(key)), None)
+        callers = (keys.caller(key) or self._operators(key) for _, key in offered)
+        known = next((caller for caller in callers if caller is not None), None)
         if known is None:
             raise AuthenticationError(f"invalid {offered[0][0]}")
-        return _digest(f"tenant {known}").hex()
+        return known
+
+    def _operators(self, key: str) -> Caller | None:
+        """Who shows one of the operator's keys. Its tenant is a hash from which the key cannot be told."""
+        if not self._is_known(key):
+            return None
+        tenant = _digest(f"tenant {key}").hex()
+        return Caller(tenant=tenant, key_id=f"option_{tenant[:12]}")
 
     def _is_known(self, key: str) -> bool:
         # Every key is compared, in constant time each, so that the time taken says nothing.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from caesura.messages.content import Conversation, ImageBlock, ToolResultBlock
 from caesura.messages.errors import InvalidRequestError, NotFoundError
 from caesura.messages.request import MessagesRequest
 from caesura.messages.response import ModelInfo
@@ -49,6 +50,16 @@ def check_request(request: MessagesRequest, info: ModelInfo) -> None:
             f"thinking.type: `enabled` thinking is not supported on this model ({info.id}); use `disabled`"
             " or `adaptive`"
         )
+    if not info.can_see and _has_images(request.conversation):
+        raise InvalidRequestError(
+            f"messages: `image` blocks are not supported on this model ({info.id}); leave the images out"
+        )
+
+
+def _has_images(conversation: Conversation) -> bool:
+    blocks = [block for turn in conversation.turns for block in turn.content]
+    inner = [one for block in blocks if isinstance(block, ToolResultBlock) for one in block.content]
+    return any(isinstance(block, ImageBlock) for block in (*blocks, *inner))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +119,10 @@ def _position(models: Sequence[ModelInfo], field: str, name: str) -> int:
     raise InvalidRequestError(f"{field}: there is no model `{name[:200]}`")
 
 
-def models_page(models: Sequence[ModelInfo], page: PageRequest) -> dict[str, Any]:
-    """One page of the list; an alias names the model that it stands for."""
+def models_page(
+    models: Sequence[ModelInfo], page: PageRequest, *, has_batches: bool = False
+) -> dict[str, Any]:
+    """One page of the list; an alias names the model that it stands for. has_batches: see `model_json`."""
     named = {info.id for info in models}
     default = models[0].id if models else None
     models = _with_alias(models)
@@ -124,7 +137,7 @@ def models_page(models: Sequence[ModelInfo], page: PageRequest) -> dict[str, Any
         chosen, has_more = models[start : start + page.limit], start + page.limit < len(models)
     return {
         "data": [
-            model_json(info) if info.id in named else {**model_json(info), "alias_of": default}
+            model_json(info, has_batches=has_batches) | ({} if info.id in named else {"alias_of": default})
             for info in chosen
         ],
         "has_more": has_more,

@@ -26,7 +26,7 @@ class ServerConfig:
     ping_interval_s: how long a stream may be silent before a `ping`.
     body_timeout_s: how long the next byte of a request may take.
     write_timeout_s: how long a client may leave a stream unread once nothing more of it can be sent.
-    max_body_bytes: the largest request body that is read.
+    max_body_bytes: the largest request body that is read. max_batch_bytes: of a message batch's.
     allowed_hosts: further names under which a server without keys may be addressed.
     allowed_origins: further origins (`https://name:port`) whose pages may call the API from a browser.
     """
@@ -38,6 +38,7 @@ class ServerConfig:
     body_timeout_s: float = 60.0
     write_timeout_s: float = 60.0
     max_body_bytes: int = 32 * MIB
+    max_batch_bytes: int = 256 * MIB
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 

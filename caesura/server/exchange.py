@@ -9,19 +9,28 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from caesura.messages.errors import ApiError, InvalidRequestError, RequestTimeoutError, RequestTooLargeError
+from caesura.messages.errors import (
+    ApiError,
+    InvalidRequestError,
+    RateLimitError,
+    RequestTimeoutError,
+    RequestTooLargeError,
+)
 from caesura.messages.wire import error_json
+from caesura.server import openai_writing
+from caesura.server.caller import Caller
 from caesura.server.config import MIB
 
 REQUEST_ID = "caesura.request_id"
-TENANT = "caesura.tenant"
+CALLER = "caesura.caller"
+OPENAI_PATHS = ("/v1/chat/completions", "/v1/completions")
 _MAX_DISCARDED_BYTES = 256 * MIB
 
 Result = TypeVar("Result")
@@ -39,13 +48,38 @@ def new_request_id() -> str:
 
 def error_body(error: ApiError, request_id: str | None) -> bytes:
     """The envelope of an error."""
-    return json.dumps(error_json(error.type, error.message, request_id)).encode()
+    return json.dumps(error_json(error.type, error.message, request_id, error.error_code)).encode()
 
 
-async def send_bytes(send: Send, status: int, body: bytes, headers: tuple[Header, ...] = ()) -> None:
-    """A whole JSON response."""
+def error_answer(error: ApiError, request_id: str, path: str) -> tuple[int, bytes]:
+    """The status and the body of an error, in the envelope that clients of this path read."""
+    if path in OPENAI_PATHS:
+        return openai_writing.error_status(error), json.dumps(openai_writing.error_json(error)).encode()
+    return error.status, error_body(error, request_id)
+
+
+def error_headers(error: ApiError) -> tuple[Header, ...]:
+    """What a client must know of an error before it reads the body."""
+    match error:
+        case RequestTooLargeError() | RequestTimeoutError():
+            # What may be left of the body is not read: the connection cannot go on.
+            return ((b"connection", b"close"),)
+        case RateLimitError():
+            return ((b"retry-after", str(error.retry_after_s).encode()),)
+        case _:
+            return ()
+
+
+async def send_bytes(
+    send: Send,
+    status: int,
+    body: bytes,
+    headers: tuple[Header, ...] = (),
+    content_type: str = "application/json",
+) -> None:
+    """A whole response, JSON unless said otherwise."""
     length = (b"content-length", str(len(body)).encode())
-    all_headers = [(b"content-type", b"application/json"), length, *headers]
+    all_headers = [(b"content-type", content_type.encode()), length, *headers]
     await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -57,10 +91,17 @@ class Exchange:
         self.headers = Headers(scope=scope)
         self.path_params: dict[str, str] = scope.get("path_params", {})
         self.request_id: str = scope[REQUEST_ID]
-        self.tenant: str = scope[TENANT]
+        self.caller: Caller = scope[CALLER]
+        self._path: str = scope["path"]
         self._query: bytes = scope["query_string"]
         self._receive = receive
         self._send = send
+        self._is_read = False
+
+    @property
+    def tenant(self) -> str:
+        """Whose caches and files this request may use."""
+        return self.caller.tenant
 
     def query(self, name: str) -> str | None:
         """A query parameter, the last one if there are several."""
@@ -77,54 +118,68 @@ class Exchange:
 
     async def read_body(self, max_bytes: int) -> bytes:
         """The whole body; raises ApiError for one that is too large or compressed."""
+        return b"".join([chunk async for chunk in self.body(max_bytes)])
+
+    async def body(self, max_bytes: int) -> AsyncIterator[bytes]:
+        """The body as it comes; raises ApiError as `read_body` does."""
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             reason = f"`{encoding[:40]}` is not supported by this server; send the body as it is"
             raise InvalidRequestError(f"content-encoding: {reason}")
-        chunks: list[bytes] = []
         size_bytes = 0
         async for chunk in self._chunks():
             size_bytes += len(chunk)
-            if size_bytes <= max_bytes:
-                chunks.append(chunk)
-            elif chunks:
-                chunks.clear()
-            # Most clients read no answer before they have sent everything, so what is too large is read
-            # on and thrown away, up to a point.
-            if size_bytes > max_bytes + _MAX_DISCARDED_BYTES:
-                break
-        if size_bytes > max_bytes:
-            raise _too_large(max_bytes)
-        return b"".join(chunks)
+            if size_bytes > max_bytes:
+                raise _too_large(max_bytes)
+            yield chunk
 
     async def _chunks(self) -> AsyncIterator[bytes]:
-        while True:
+        while not self._is_read:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected
+            self._is_read = not message.get("more_body", False)
             yield message.get("body", b"")
-            if not message.get("more_body", False):
+
+    async def _discard_rest(self) -> None:
+        """Most clients read no answer before they have sent everything, so what is too large is read on and
+        thrown away, up to a point.
+        """
+        size_bytes = 0
+        async for chunk in self._chunks():
+            size_bytes += len(chunk)
+            if size_bytes > _MAX_DISCARDED_BYTES:
                 return
 
     async def send_json(self, value: object, status: int = 200) -> None:
         """Answer with JSON."""
         await send_bytes(self._send, status, json.dumps(value).encode())
 
+    async def send(self, body: bytes, content_type: str) -> None:
+        """Answer with something else."""
+        await send_bytes(self._send, 200, body, content_type=content_type)
+
     async def send_error(self, error: ApiError) -> None:
         """Answer with an error envelope."""
-        # What may be left of a body that was too large or too slow is not read: the connection cannot go on.
-        is_unread = isinstance(error, RequestTooLargeError | RequestTimeoutError)
-        headers: tuple[Header, ...] = ((b"connection", b"close"),) if is_unread else ()
-        await send_bytes(self._send, error.status, error_body(error, self.request_id), headers)
+        if isinstance(error, RequestTooLargeError):
+            await self._discard_rest()
+        status, body = error_answer(error, self.request_id, self._path)
+        await send_bytes(self._send, status, body, error_headers(error))
+
+    async def start(self, headers: Mapping[str, str]) -> None:
+        """Send the headers of something that comes in pieces."""
+        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": 200, "headers": pairs})
 
     async def start_stream(self) -> None:
         """Send the headers of an event stream."""
-        headers = [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.start(
+            {
+                "content-type": "text/event-stream; charset=utf-8",
+                "cache-control": "no-cache",
+                "x-accel-buffering": "no",
+            }
+        )
 
     async def write(self, chunk: bytes) -> None:
         """Send the next bytes of a stream."""

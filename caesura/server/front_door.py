@@ -1,8 +1,9 @@
 """What every request passes first: it gets a name, is let in or not, and never fails without an envelope.
 
-Enters: ASGI. Leaves: ASGI, with `request-id` on every response. It wraps `send`, whole as it comes, so that
-streams are not buffered, and `receive`, so that nobody waits for ever for a body. Browsers are told here
-which pages of other origins may call the API. Read next: `authentication.py`, `cross_origin.py`.
+Enters: ASGI. Leaves: ASGI, with `request-id` on every response, and with what is left of the key's allowance.
+It wraps `send`, whole as it comes, so that streams are not buffered, and `receive`, so that nobody waits for
+ever for a body. Browsers are told here which pages of other origins may call the API. Read next:
+`authentication.py`, `cross_origin.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,18 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from caesura.messages.errors import ApiError, AuthenticationError, OverloadedError, RequestTimeoutError
-from caesura.server.authentication import API_PREFIX, Access
-from caesura.server.exchange import REQUEST_ID, TENANT, Header, error_body, new_request_id, send_bytes
+from caesura.server.accounts import Accounts
+from caesura.server.authentication import API_PREFIX, Access, check_query
+from caesura.server.caller import ANYONE, Caller
+from caesura.server.exchange import (
+    CALLER,
+    REQUEST_ID,
+    Header,
+    error_answer,
+    error_headers,
+    new_request_id,
+    send_bytes,
+)
 from caesura.server.sse import INTERNAL_ERROR
 
 logger = logging.getLogger(__name__)
@@ -24,7 +35,6 @@ _ASK_BROWSER = (b"www-authenticate", b'Basic realm="caesura: any name, the API k
 
 
 _STOPPING = OverloadedError("Overloaded: the server is shutting down; try again later")
-_CLOSE = (b"connection", b"close")
 
 
 class _PatientReceive:
@@ -51,9 +61,13 @@ class _PatientReceive:
 class FrontDoor:
     """The outermost middleware."""
 
-    def __init__(self, app: ASGIApp, access: Access, body_timeout_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, body_timeout_s: float, accounts: Accounts | None = None
+    ) -> None:
+        """accounts: where keys' uses and allowances are kept; None: there are none."""
         self._app = app
         self._access = access
+        self._accounts = accounts
         self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +81,7 @@ class FrontDoor:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope[REQUEST_ID] = new_request_id()
+        scope[CALLER] = ANYONE
         own_headers = [(b"request-id", request_id.encode()), *self._cross_origin_headers(scope)]
         has_started = False
 
@@ -74,11 +89,12 @@ class FrontDoor:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                message["headers"] = [*message.get("headers", []), *own_headers]
+                headers = (*own_headers, *self._allowance(scope[CALLER]))
+                message["headers"] = [*message.get("headers", []), *headers]
             await send(message)
 
         try:
-            self._check(scope, method=scope["method"])
+            await self._admit(scope, method=scope["method"])
             if self._is_preflight(scope):
                 await self._answer_preflight(scope, named_send)
                 return
@@ -114,7 +130,7 @@ class FrontDoor:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            self._check(scope, method="GET")
+            await self._admit(scope, method="GET")
         except ApiError:
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -124,16 +140,37 @@ class FrontDoor:
             return
         await self._app(scope, receive, send)
 
-    def _check(self, scope: Scope, *, method: str) -> None:
+    async def _admit(self, scope: Scope, *, method: str) -> None:
         """Note who asks, or raise."""
+        query = scope.get("query_string", b"")
+        # The server's log of requests has the query too, and is written after this.
+        scope["query_string"] = b""
+        check_query(scope["path"], query)
+        scope["query_string"] = query
         client = scope.get("client")
         peer = client[0] if client else None
         headers = Headers(scope=scope)
-        scope[TENANT] = self._access.check(method=method, path=scope["path"], headers=headers, peer=peer)
+        caller = await self._access.check(method=method, path=scope["path"], headers=headers, peer=peer)
+        scope[CALLER] = caller
+        self._count(caller, is_work=method == "POST" and scope["path"].startswith(API_PREFIX))
+
+    def _count(self, caller: Caller, *, is_work: bool) -> None:
+        if self._accounts is None:
+            return
+        if caller.key_id:
+            self._accounts.ledger.note_use(caller.key_id, self._accounts.now_ms())
+        if is_work:
+            self._accounts.limiter.count_request(caller)
+
+    def _allowance(self, caller: Caller) -> list[Header]:
+        if self._accounts is None:
+            return []
+        headers = self._accounts.limiter.headers(caller)
+        return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 async def _refuse(send: Send, error: ApiError, scope: Scope) -> None:
     asks = isinstance(error, AuthenticationError) and not scope["path"].startswith(API_PREFIX)
-    # A body that was not read to its end leaves the connection in the middle of a request.
-    headers = (_ASK_BROWSER,) if asks else (_CLOSE,) if isinstance(error, RequestTimeoutError) else ()
-    await send_bytes(send, error.status, error_body(error, scope[REQUEST_ID]), headers)
+    headers = (_ASK_BROWSER,) if asks else error_headers(error)
+    status, body = error_answer(error, scope[REQUEST_ID], scope["path"])
+    await send_bytes(send, status, body, headers)

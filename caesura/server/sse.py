@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, Protocol
 
 from caesura.messages.errors import ApiError
 from caesura.messages.events import Event, MessageStop, Ping, TextDelta, ThinkingDelta
@@ -71,23 +71,58 @@ def encode_error(error: ApiError, request_id: str) -> bytes:
     return b"event: error\ndata: " + error_body(error, request_id) + b"\n\n"
 
 
+class Framing(Protocol):
+    """How one reply's events are told.
+
+    ping: says that the connection is alive.
+    """
+
+    @property
+    def ping(self) -> bytes: ...
+
+    def encode(self, event: Event) -> bytes:
+        """An event's frames; nothing for one that is not told."""
+        ...
+
+    def encode_error(self, error: ApiError) -> bytes:
+        """The frame that ends a reply which failed."""
+        ...
+
+
+class MessagesFraming:
+    """As the Messages API tells them."""
+
+    ping = _PING
+
+    def __init__(self, request_id: str, *, with_token_counts: bool = False) -> None:
+        self._request_id = request_id
+        self._with_token_counts = with_token_counts
+
+    def encode(self, event: Event) -> bytes:
+        return encode_event(event, with_token_counts=self._with_token_counts)
+
+    def encode_error(self, error: ApiError) -> bytes:
+        return encode_error(error, self._request_id)
+
+
 class EventWriter:
     """Writes one reply: the events are read by one task, sent by another, and pinged over by a third."""
 
     def __init__(
         self,
         write: Write,
+        framing: Framing,
         *,
         request_id: str,
         ping_interval_s: float,
-        with_token_counts: bool,
         write_timeout_s: float,
     ) -> None:
+        """request_id: for the log."""
         self._write = write
+        self._framing = framing
         self._write_timeout_s = write_timeout_s
         self._request_id = request_id
         self._ping_interval_s = ping_interval_s
-        self._with_token_counts = with_token_counts
         self._ready: list[bytes] = []
         self._num_ready_bytes = 0
         self._is_writing = False
@@ -101,7 +136,7 @@ class EventWriter:
 
         Raises ClientDisconnected when the client has read nothing for too long.
         """
-        self._put(encode_event(first))
+        self._put(self._framing.encode(first))
         self._last_write_s = asyncio.get_running_loop().time()
         tasks = [asyncio.create_task(self._read(rest)), asyncio.create_task(self._ping())]
         try:
@@ -149,19 +184,19 @@ class EventWriter:
         try:
             await self._encode_all(events)
         except ApiError as error:
-            self._put(encode_error(error, self._request_id))
+            self._put(self._framing.encode_error(error))
         except Exception:
             logger.exception("%s failed in the middle of its stream", self._request_id)
-            self._put(encode_error(INTERNAL_ERROR, self._request_id))
+            self._put(self._framing.encode_error(INTERNAL_ERROR))
         finally:
             self._is_over = True
             self._wake.set()
 
     async def _encode_all(self, events: AsyncIterator[Event]) -> None:
-        with_token_counts = self._with_token_counts
+        encode = self._framing.encode
         num_events = 0
         async for event in events:
-            self._put(encode_event(event, with_token_counts=with_token_counts))
+            self._put(encode(event))
             await self._room()
             if isinstance(event, MessageStop):
                 return
@@ -177,6 +212,6 @@ class EventWriter:
             if remaining_s <= 0:
                 # Over what still waits to be read, a ping would say nothing.
                 if not self._is_writing:
-                    self._put(_PING)
+                    self._put(self._framing.ping)
                 remaining_s = self._ping_interval_s
             await asyncio.sleep(remaining_s)

@@ -2,14 +2,12 @@
 
 from caesura.tokens.chat_format import (
     CLOSING_TEXT,
-    Breakpoint,
     CaesuraFormat,
     ChatFormat,
-    Prompt,
-    Span,
 )
 from caesura.tokens.parser import BlockParser
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
+from caesura.tokens.prompt import Breakpoint, Prompt, Span
 from caesura.tokens.replay import parse_conversation
 from caesura.tokens.tokenizer import Tokenizer, TokenizerError
 

@@ -5,76 +5,29 @@ A turn is a role marker, its blocks, and `<|end|>`. An assistant turn begins wit
 token decides between the two modes, and the phase machine can force it or leave it to the model.
 The format is append-only: the ids of a conversation are a prefix of those of its continuation.
 
-Enters: a `Conversation`. Leaves: a `Prompt`. Read next: `parser.py`, the inverse.
+Tools open the system turn: a heading, a line of JSON for each, then `<|next|>` and the instructions. A call
+is `<tool_call>{"name": "...", "arguments": {...}}</tool_call>`. Its result opens the user turn that follows:
+`<|tool_result|>` and what the tool said, with `<|next|>` between its blocks; if the user adds something of
+their own, they begin anew with `<|user|>`, so that what a tool says never passes for what a user says.
+
+Enters: a `Conversation`. Leaves: a `Prompt`. Read next: `prompt_writer.py`, and `parser.py`, the inverse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
-from caesura.messages.content import (
-    Block,
-    CacheControl,
-    Conversation,
-    RedactedThinkingBlock,
-    Role,
-    TextBlock,
-    ThinkingBlock,
-    Turn,
-)
+from caesura.messages.content import Conversation
 from caesura.tokens import markers
 from caesura.tokens.parser import BlockParser
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
+from caesura.tokens.prompt import Prompt
+from caesura.tokens.prompt_writer import Encode, PromptWriter
 from caesura.tokens.text_memory import TenantTexts
 from caesura.tokens.tokenizer import Tokenizer
 
-Encode = Callable[[str], Sequence[int]]
-SpanKind = Literal["header", "opening", "thinking", "closing", "text", "end"]
-
 CLOSING_TEXT = "\nTime is up."
-
-
-class Span(NamedTuple):
-    """A run of ids with one meaning.
-
-    role: whose turn it is in.
-    kind: "header" (role marker), "opening" (the token that decides whether to think), "thinking" (with
-        its `</think>`), "closing" (the forced end of a cut thought, with its `</think>`), "text", "end".
-    start, stop: positions in the prompt, stop exclusive.
-    """
-
-    role: Role
-    kind: SpanKind
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breakpoint:
-    """A place up to which the prompt is to be kept.
-
-    position: how many ids lie before it.
-    control: what was asked for.
-    """
-
-    position: int
-    control: CacheControl
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """A rendered conversation.
-
-    ids: what the network reads.
-    spans: what each run of ids is, in order and without gaps after `<|begin|>`.
-    breakpoints: the cache breakpoints, in order.
-    """
-
-    ids: tuple[int, ...]
-    spans: tuple[Span, ...]
-    breakpoints: tuple[Breakpoint, ...] = ()
 
 
 class ChatFormat(Protocol):
@@ -130,6 +83,8 @@ class CaesuraFormat:
             closing=tuple(tokenizer.encode(CLOSING_TEXT)),
             never=tuple(sorted(structural)),
             blank=tokenizer.blank_ids,
+            tool_call=self._ids[markers.TOOL_CALL],
+            end_tool_call=self._ids[markers.END_TOOL_CALL],
         )
 
     @property
@@ -159,14 +114,13 @@ class CaesuraFormat:
         texts: see `ChatFormat.render`.
         is_cut: the last turn's thought ran out of budget, so it ends as the engine would end it. Only
             training asks for this.
-        Raises ValueError for redacted thinking (the server unseals it first) and for thinking in a
-        turn that is not the assistant's.
+        Raises ValueError for redacted thinking (the server unseals it first), for thinking and calls in a
+            turn that is not the assistant's, for results in one that is not the user's, and for pictures.
         """
         if conversation.is_prefilled and opening not in (None, "answer"):
             raise ValueError("a final assistant turn can only be continued without thinking")
-        writer = _Writer(self._encoder(texts), self._ids, self._phase_tokens.closing)
-        if conversation.system:
-            writer.turn(Turn(role="system", content=conversation.system), is_open=False, is_cut=False)
+        writer = PromptWriter(self._encoder(texts), self._ids, self._phase_tokens.closing)
+        writer.system(conversation.tools, conversation.system)
         last = len(conversation.turns) - 1
         for index, turn in enumerate(conversation.turns):
             is_prefill = index == last and opening is not None and turn.role == "assistant"
@@ -185,69 +139,3 @@ class CaesuraFormat:
         if texts is None:
             return self.tokenizer.encode
         return lambda text: texts.ids(text, self.tokenizer.encode)
-
-
-class _Writer:
-    """Collects ids, spans and breakpoints of one prompt."""
-
-    def __init__(self, encode: Encode, marker_ids: dict[str, int], closing: tuple[int, ...]) -> None:
-        self._encode = encode
-        self._marker_ids = marker_ids
-        self._closing = closing
-        self._ids = [marker_ids[markers.BEGIN]]
-        self._spans: list[Span] = []
-        self._breakpoints: list[Breakpoint] = []
-
-    def prompt(self) -> Prompt:
-        return Prompt(ids=tuple(self._ids), spans=tuple(self._spans), breakpoints=tuple(self._breakpoints))
-
-    def turn(self, turn: Turn, *, is_open: bool, is_cut: bool) -> None:
-        self._mark(turn.role, "header", f"<|{turn.role}|>")
-        if turn.role == "assistant" and not isinstance(next(iter(turn.content), None), ThinkingBlock):
-            self._mark(turn.role, "opening", markers.END_THINK)
-        before: Block | None = None
-        for block in turn.content:
-            self._block(turn.role, block, before, is_cut=is_cut and before is None)
-            before = block
-        if not is_open:
-            self._mark(turn.role, "end", markers.END)
-
-    def open_reply(self, opening: Opening) -> None:
-        self._mark("assistant", "header", markers.ASSISTANT)
-        if opening != "choose":
-            marker = markers.THINK if opening == "think" else markers.END_THINK
-            self._mark("assistant", "opening", marker)
-
-    def _block(self, role: Role, block: Block, before: Block | None, *, is_cut: bool) -> None:
-        match block:
-            case TextBlock():
-                if isinstance(before, TextBlock):
-                    self._mark(role, "text", markers.NEXT)
-                self._add(role, "text", self._encode(block.text))
-                if block.cache_control is not None:
-                    position = len(self._ids)
-                    self._breakpoints.append(Breakpoint(position=position, control=block.cache_control))
-            case ThinkingBlock():
-                self._thinking(role, block, is_cut=is_cut, is_first=before is None)
-            case RedactedThinkingBlock():
-                raise ValueError("redacted thinking must be unsealed before it is rendered")
-
-    def _thinking(self, role: Role, block: ThinkingBlock, *, is_cut: bool, is_first: bool) -> None:
-        if role != "assistant":
-            raise ValueError(f"thinking belongs to the assistant, not to the {role}")
-        self._mark(role, "opening" if is_first else "thinking", markers.THINK)
-        self._add(role, "thinking", self._encode(block.thinking))
-        if is_cut:
-            self._add(role, "closing", self._closing)
-        self._mark(role, "closing" if is_cut else "thinking", markers.END_THINK)
-
-    def _mark(self, role: Role, kind: SpanKind, marker: str) -> None:
-        self._add(role, kind, (self._marker_ids[marker],))
-
-    def _add(self, role: Role, kind: SpanKind, ids: Sequence[int]) -> None:
-        start = len(self._ids)
-        self._ids.extend(ids)
-        if self._spans and self._spans[-1][:2] == (role, kind):
-            start = self._spans.pop().start
-        if len(self._ids) > start:
-            self._spans.append(Span(role, kind, start, len(self._ids)))

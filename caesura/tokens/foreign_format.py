@@ -2,7 +2,8 @@
 
 The template renders placeholders (`template_messages.py`); what it wrote around them is encoded with its
 markers, what they stand for without any (`foreign_tokenizer.py`). Thinking is offered where the tokenizer
-holds `<think>` and `</think>` as tokens and the template knows them.
+holds `<think>` and `</think>` as tokens and the template knows them; tools where it holds `<tool_call>` and
+`</tool_call>` and the template writes JSON between them.
 Enters: a `Conversation`. Leaves: a `Prompt`, without spans, which only training asks for and for our own
 format. Read next: `template_traits.py`, which finds out what a template does.
 """
@@ -21,16 +22,26 @@ from caesura.messages.content import (
     Conversation,
     TextBlock,
     ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
     Turn,
     text_of,
     text_turn,
 )
-from caesura.tokens.chat_format import CLOSING_TEXT, Breakpoint, Prompt
+from caesura.tokens.chat_format import CLOSING_TEXT
 from caesura.tokens.foreign_tokenizer import ForeignTokenizer, Piece
 from caesura.tokens.jinja_template import ChatTemplate
 from caesura.tokens.parser import BlockParser
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
-from caesura.tokens.template_messages import MessageStyle, Placeholders, TextNotShownError, template_messages
+from caesura.tokens.prompt import Breakpoint, Prompt
+from caesura.tokens.template_messages import (
+    MessageStyle,
+    Placeholders,
+    TextNotShownError,
+    template_messages,
+    template_tools,
+)
+from caesura.tokens.template_tools import END_TOOL_CALL, TOOL_CALL, forks, num_common
 from caesura.tokens.template_traits import END_THINK, THINK, ToolMarkers, find_traits
 from caesura.tokens.text_memory import TenantTexts
 from caesura.tokens.tokenizer import TokenizerError
@@ -104,23 +115,16 @@ class ForeignFormat:
         """The ids of a conversation.
 
         texts: see `ChatFormat.render`.
-        Raises ValueError for thinking that the model does not offer, redacted thinking, and whatever the
-        template refuses or does not show.
+        Raises ValueError for thinking or tools that the model does not offer, redacted thinking, pictures,
+            and whatever the template refuses or does not show.
         """
         self._check(conversation, opening)
-        style = self._traits.style
-        try:
-            written = self._write(conversation, style, opening)
-        except TextNotShownError:
-            # Some templates show the system's text only where a user has the last word.
-            folded = replace(style, has_system=False, has_later_system=False)
-            written = self._write(conversation, folded, opening)
-        encoded = self.tokenizer.encode(written.pieces, ends=written.controls, texts=texts)
-        breakpoints = [
-            Breakpoint(position=encoded.positions[index], control=control)
-            for index, control in written.controls.items()
-        ]
-        return Prompt(ids=tuple(encoded.ids), spans=(), breakpoints=tuple(breakpoints))
+        prompt = self._render(conversation, opening, texts)
+        marks = [*prompt.breakpoints]
+        for fork in forks(conversation):
+            ids = self._render(fork.told, opening, texts).ids
+            marks.append(Breakpoint(position=num_common(prompt.ids, ids), control=fork.control))
+        return replace(prompt, breakpoints=tuple(sorted(marks, key=lambda mark: mark.position)))
 
     def parser(
         self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
@@ -145,14 +149,44 @@ class ForeignFormat:
                 f"this model cannot think: its tokenizer or its chat template does not know {THINK} and "
                 f"{END_THINK}; disable thinking"
             )
+        if self._traits.calls is None and _has_tools(conversation):
+            raise ValueError(f"this model cannot call tools: {self._why_no_calls()}")
+
+    def _why_no_calls(self) -> str:
+        known = self._traits.tools
+        if known is None:
+            return "its chat template knows none"
+        if known.style == "hermes" and None in (known.open_id, known.close_id):
+            return f"its tokenizer does not hold {TOOL_CALL} and {END_TOOL_CALL} as tokens"
+        return f"its chat template does not write them as JSON between {TOOL_CALL} and {END_TOOL_CALL}"
+
+    def _render(
+        self, conversation: Conversation, opening: Opening | None, texts: TenantTexts | None
+    ) -> Prompt:
+        style = self._traits.style
+        try:
+            written = self._write(conversation, style, opening)
+        except TextNotShownError:
+            # Some templates show the system's text only where a user has the last word.
+            folded = replace(style, has_system=False, has_later_system=False)
+            written = self._write(conversation, folded, opening)
+        encoded = self.tokenizer.encode(written.pieces, ends=written.controls, texts=texts)
+        breakpoints = [
+            Breakpoint(position=encoded.positions[index], control=control)
+            for index, control in written.controls.items()
+        ]
+        return Prompt(ids=tuple(encoded.ids), spans=(), breakpoints=tuple(breakpoints))
 
     def _write(self, conversation: Conversation, style: MessageStyle, opening: Opening | None) -> _Written:
-        texts = Placeholders()
+        texts = Placeholders(self.tokenizer.could_make_marker)
+        # Before the messages: what is hidden last is what a prefilled turn ends with.
+        tools = template_tools(conversation, texts)
         is_prefill = conversation.is_prefilled and opening is not None
         rendered = self._template.render(
             template_messages(conversation, style, texts),
             has_reply=opening is not None and not is_prefill,
             is_thinking=opening != "answer" if opening is not None and self.can_think else None,
+            tools=tools,
         )
         pieces, numbers = texts.reveal(rendered)
         if is_prefill:
@@ -204,6 +238,7 @@ class ForeignFormat:
                 f"the ids that end a turn are {list(ends)}; give `eos_token_id` of generation_config.json "
                 f"one or more ids of the tokenizer, which has {tokenizer.vocab_size}"
             )
+        calls = self._traits.calls
         thinking = {markers[THINK], markers[END_THINK]} if self.can_think else set[int]()
         never = sorted(tokenizer.special - thinking - set(ends)) or [tokenizer.token_bytes.index(_NO_TEXT)]
         return PhaseTokens(
@@ -214,12 +249,32 @@ class ForeignFormat:
             closing=self._closing() if self.can_think else (),
             never=tuple(never),
             blank=tokenizer.blank_ids,
+            tool_call=markers[TOOL_CALL] if calls else None,
+            end_tool_call=markers[END_TOOL_CALL] if calls else None,
+            between_calls=self._single(calls.between) if calls else (),
         )
+
+    def _single(self, text: str) -> tuple[int, ...]:
+        """The one id of a text between two markers; nothing where it takes more, or none."""
+        around = [
+            Piece(END_TOOL_CALL, is_template=True),
+            Piece(text, False),
+            Piece(TOOL_CALL, is_template=True),
+        ]
+        ids = self.tokenizer.encode(around).ids[1:-1]
+        return tuple(ids) if len(ids) == 1 else ()
 
     def _closing(self) -> tuple[int, ...]:
         """The closing text as it is written inside a thought, with the whitespace before `</think>`."""
         text = Piece(CLOSING_TEXT + self._traits.style.layout.after_thought, is_template=False)
         return tuple(self.tokenizer.encode([Piece(THINK, is_template=True), text]).ids[1:])
+
+
+def _has_tools(conversation: Conversation) -> bool:
+    blocks = (block for turn in conversation.turns for block in turn.content)
+    return bool(conversation.tools) or any(
+        isinstance(each, ToolUseBlock | ToolResultBlock) for each in blocks
+    )
 
 
 def _generation_ends(folder: Path) -> list[int]:

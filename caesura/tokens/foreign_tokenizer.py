@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +73,7 @@ class ForeignTokenizer:
 
     markers: the ids of the markers, by name: what a template can write and a user cannot.
     special: those of them that are no text either when they come back.
+    prefix: the ids that transformers puts before a plain text.
     """
 
     def __init__(self, spec: dict[str, Any]) -> None:
@@ -89,11 +90,13 @@ class ForeignTokenizer:
         self._backend.no_truncation()
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         self.markers = {name: vocabulary[each] for name, each in self._disguises.items()}
+        self.prefix = tuple(_prefix(spec.get("post_processor") or {}))
         self.special = frozenset(self.markers[name] for name, token in added.items() if token["special"])
         # A token that needs a word's border around it, or that its own normaliser hides, is not met by name.
         met = [name for name, each in self._disguises.items() if self._ids(each) == [self.markers[name]]]
         names = sorted((name for name in met if not added[name]["single_word"]), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, names)) or "(?!)")
+        self._borders = {each for name in names for each in (name[0], name[-1]) if not each.isalnum()}
 
     @classmethod
     def load(cls, folder: Path) -> ForeignTokenizer:
@@ -162,6 +165,10 @@ class ForeignTokenizer:
             if run.after is not None:
                 ids.append(self.markers[run.after])
         return Encoded(ids, positions)
+
+    def could_make_marker(self, text: str) -> bool:
+        """Whether a text, shown to a template, could become a marker or a part of one."""
+        return not self._borders.isdisjoint(text) or self._pattern.search(text) is not None
 
     def leading_marker(self, text: str) -> int | None:
         """The id of the marker that a template's text begins with, if it does."""
@@ -263,6 +270,16 @@ def _disguised(spec: dict[str, Any], disguises: dict[str, str]) -> dict[str, Any
 def _disguised_token(token: dict[str, Any], disguises: dict[str, str]) -> dict[str, Any]:
     name = disguises.get(token["content"])
     return token if name is None else token | {"content": name, "special": True}
+
+
+def _prefix(processor: dict[str, Any]) -> Iterator[int]:
+    """The ids that a post-processor, as `tokenizer.json` writes it, puts before a single text."""
+    for part in processor.get("processors", []):
+        yield from _prefix(part)
+    for step in processor.get("single", []):
+        if "SpecialToken" not in step:
+            return
+        yield from processor["special_tokens"][step["SpecialToken"]["id"]]["ids"]
 
 
 def _is_marker(token: dict[str, Any]) -> bool:

@@ -36,7 +36,7 @@ _FAULTS = (
     ValueError,
 )
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]
 
 
 class _Generation(Extension):
@@ -90,16 +90,24 @@ class ChatTemplate:
         """`bos_token` and the like, by name."""
         return self._special_tokens
 
-    def render(self, messages: Sequence[Message], *, has_reply: bool, is_thinking: bool | None) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        has_reply: bool,
+        is_thinking: bool | None,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
         """The text of a conversation.
 
         has_reply: whether the beginning of the assistant's reply is written too.
         is_thinking: what the template is told about thinking; None: nothing.
+        tools: what may be called, in the form that templates take.
         Raises ValueError where the template refuses the conversation or fails on it.
         """
         # Templates of different makers call the same switch by these two names.
         switch = {} if is_thinking is None else {"enable_thinking": is_thinking, "thinking": is_thinking}
-        values: dict[str, Any] = {**self._special_tokens, **switch, "tools": None, "documents": None}
+        values: dict[str, Any] = {**self._special_tokens, **switch, "tools": tools or None, "documents": None}
         try:
             return self._template.render(messages=messages, add_generation_prompt=has_reply, **values)
         except _FAULTS as error:

@@ -12,16 +12,18 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The whitespace around a thought. Our own format has none.
+    """The whitespace around thoughts and calls. Our own format has none.
 
     before_thought: between `<think>` and the thought.
     after_thought: between the thought and `</think>`.
     before_answer: between `</think>` and the answer.
+    before_call: between an answer and `<tool_call>`.
     """
 
     before_thought: str = ""
     after_thought: str = ""
     before_answer: str = ""
+    before_call: str = ""
 
 
 class Trimmed(NamedTuple):

@@ -1,4 +1,4 @@
-"""The few ids by which thinking is steered, and the three ways in which a reply can open.
+"""The few ids by which thinking and tool calls are steered, and the three ways in which a reply can open.
 
 Enters: nothing. Leaves: plain values that chat format, parser and phase machine share. Read next:
 `chat_format.py`.
@@ -22,6 +22,9 @@ class PhaseTokens:
     closing: the closing text that is forced when the budget is spent, without `end_think`.
     never: ids that must not be sampled inside a thought or an answer.
     blank: ids that add nothing visible to an answer; text made of them alone may be nothing but whitespace.
+    tool_call, end_tool_call: open and close a call of a tool; None where the model knows no calls. They may
+        be among `never`, which does not hold for them where tools are offered.
+    between_calls: ids of which one may stand between two calls of a reply.
     """
 
     think: int
@@ -30,3 +33,6 @@ class PhaseTokens:
     closing: tuple[int, ...]
     never: tuple[int, ...]
     blank: frozenset[int]
+    tool_call: int | None = None
+    end_tool_call: int | None = None
+    between_calls: tuple[int, ...] = ()

@@ -46,9 +46,13 @@ class StopMatcher:
         """Raises ValueError for an empty sequence, which would match everywhere."""
         if not all(sequences):
             raise ValueError("a stop sequence is empty; it needs at least one character")
-        self._node = _automaton(sequences) if sequences else None
+        self._root = self._node = _automaton(sequences) if sequences else None
         self._held = ""
         self._matched: str | None = None
+
+    def restart(self) -> None:
+        """Go on with another text; what is held back of this one is forgotten."""
+        self._node, self._held = self._root, ""
 
     def feed(self, text: str, *, is_last: bool = False) -> tuple[str, str | None]:
         """(text that is safe to show, the sequence that has matched or None)."""

@@ -2,31 +2,38 @@
 
 The template sees words that nobody can guess in place of what was written, and moves them where the text
 belongs. So no text can be taken for a marker, or set off a test in the template. Whitespace at either end of
-a text stays as it is, so a template that strips it strips the same as in the plain text.
+a text stays as it is, so a template that strips it strips the same as in the plain text. Of tools and calls,
+which templates look into, only those strings are hidden that could become a marker.
 Enters: a `Conversation`. Leaves: messages, and pieces once they are rendered. Read next: `foreign_format.py`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from caesura.messages.content import (
     Block,
     CacheControl,
     Conversation,
+    ImageBlock,
     RedactedThinkingBlock,
     Role,
     TextBlock,
     ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
     Turn,
 )
 from caesura.tokens.foreign_tokenizer import Piece
 from caesura.tokens.jinja_template import Message
 from caesura.tokens.layout import Layout
+from caesura.tokens.template_tools import call_form, function_form
+from caesura.tokens.tool_text import check_speakers, in_order_of_calls, no_images, result_texts
 
 # "field": the template reads `reasoning_content`; "inline": it finds the thought in the content.
 ThoughtPlace = Literal["field", "inline"]
@@ -54,18 +61,18 @@ class Hidden:
 
     text: without the whitespace at its ends.
     where: what it is, for errors.
-    is_thought: a template may leave a thought out, but nothing else.
+    is_optional: the template may leave it out: a thought, or a part of a tool or a call.
     control: the cache breakpoint after it, if any.
     """
 
     text: str
     where: str
-    is_thought: bool
+    is_optional: bool
     control: CacheControl | None
 
 
 class TextNotShownError(ValueError):
-    """A template has left out a text that is not a thought."""
+    """A template has left out a text that it has to show."""
 
 
 class Placeholders:
@@ -74,46 +81,87 @@ class Placeholders:
     hidden: what they stand for, in the order of the messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, could_make_marker: Callable[[str], bool] = lambda text: False) -> None:
+        """could_make_marker: says which strings inside JSON have to be hidden."""
+        self._could_make_marker = could_make_marker
         self._key = secrets.token_hex(16)
-        self._pattern = re.compile(f"x{self._key}n([0-9]+)x")
+        # The quote in a string's placeholder comes out with a backslash where the string is written as JSON.
+        self._pattern = re.compile(rf'x{self._key}((?:\\?")?n[0-9]+)x')
         self.hidden: list[Hidden] = []
 
     def hide(
-        self, text: str, where: str, *, is_thought: bool = False, control: CacheControl | None = None
+        self, text: str, where: str, *, is_optional: bool = False, control: CacheControl | None = None
     ) -> str:
         """What to show the template in place of a text."""
         core = text.strip()
         if not core:
             return text
         start = text.index(core)
-        self.hidden.append(Hidden(text=core, where=where, is_thought=is_thought, control=control))
-        return f"{text[:start]}x{self._key}n{len(self.hidden) - 1}x{text[start + len(core) :]}"
+        shown = self._put(Hidden(text=core, where=where, is_optional=is_optional, control=control))
+        return f"{text[:start]}{shown}{text[start + len(core) :]}"
+
+    def hide_in(self, value: Any) -> Any:
+        """What to show the template in place of a JSON value."""
+        match value:
+            case str() if self._could_make_marker(value):
+                return self._put(Hidden(text=value, where="", is_optional=True, control=None), '"')
+            case dict():
+                pairs = cast("Mapping[str, Any]", value).items()
+                return {self.hide_in(name): self.hide_in(inner) for name, inner in pairs}
+            case list():
+                return [self.hide_in(inner) for inner in cast("list[Any]", value)]
+            case _:
+                return value
 
     def reveal(self, rendered: str) -> tuple[list[Piece], list[int | None]]:
         """The rendered text in pieces, and for each the number of the hidden text that it is.
 
-        Raises TextNotShownError if a text that is not a thought did not come through.
+        Raises TextNotShownError if a text that has to be shown did not come through.
         """
         # Split by a pattern with a group, the odd parts are the group's matches.
         parts = self._pattern.split(rendered)
-        numbers = [int(part) if index % 2 else None for index, part in enumerate(parts)]
+        numbers = [int(part.rpartition("n")[2]) if index % 2 else None for index, part in enumerate(parts)]
         shown = {number for number in numbers if number is not None}
         for number, hidden in enumerate(self.hidden):
-            if number not in shown and not hidden.is_thought:
+            if number not in shown and not hidden.is_optional:
                 raise TextNotShownError(
                     f"the model's chat template does not show {hidden.where} in such a conversation"
                 )
         pieces = [
-            Piece(part, is_template=True) if number is None else Piece(self.hidden[number].text, False)
+            Piece(part, is_template=True) if number is None else Piece(self._revealed(number, part), False)
             for part, number in zip(parts, numbers, strict=True)
         ]
         return pieces, numbers
 
+    def _put(self, hidden: Hidden, quote: str = "") -> str:
+        self.hidden.append(hidden)
+        return f"x{self._key}{quote}n{len(self.hidden) - 1}x"
+
+    def _revealed(self, number: int, part: str) -> str:
+        text = self.hidden[number].text
+        return json.dumps(text, ensure_ascii=False)[1:-1] if part.startswith("\\") else text
+
+
+def template_tools(told: Conversation, texts: Placeholders) -> list[dict[str, Any]]:
+    """The tools of a conversation."""
+    return [function_form(tool, texts.hide_in) for tool in told.tools]
+
 
 def template_messages(told: Conversation, style: MessageStyle, texts: Placeholders) -> list[Message]:
-    """The messages of a conversation. Raises ValueError for redacted thinking."""
-    return [_message(role, blocks, where, style, texts) for role, blocks, where in _turns(told, style)]
+    """The messages of a conversation. Raises ValueError for redacted thinking, pictures, and blocks in the
+    turn of someone who cannot say them.
+    """
+    messages: list[Message] = []
+    asked: Sequence[Block] = ()
+    for role, blocks, where in _turns(told, style):
+        check_speakers(role, blocks)
+        names = {call.id: call.name for call in asked if isinstance(call, ToolUseBlock)}
+        blocks, asked = in_order_of_calls(blocks, asked), blocks
+        results = [block for block in blocks if isinstance(block, ToolResultBlock)]
+        messages += (_result(block, names.get(block.tool_use_id, ""), where, texts) for block in results)
+        if len(results) < len(blocks) or not results:
+            messages.append(_message(role, blocks[len(results) :], where, style, texts))
+    return messages
 
 
 _Part = tuple[Role, Sequence[Block], str]
@@ -144,24 +192,38 @@ def _turns(told: Conversation, style: MessageStyle) -> Iterator[_Part]:
 def _message(
     role: Role, blocks: Sequence[Block], where: str, style: MessageStyle, texts: Placeholders
 ) -> Message:
-    if any(isinstance(block, RedactedThinkingBlock) for block in blocks):
-        raise ValueError("redacted thinking must be unsealed before it is rendered")
+    _check_readable(blocks)
     thoughts = [block for block in blocks if isinstance(block, ThinkingBlock)]
     if thoughts and role != "assistant":
         raise ValueError(f"thinking belongs to the assistant, not to the {role}")
     thought = ""
     if style.thoughts is not None:
-        thought = "\n".join(texts.hide(block.thinking, where, is_thought=True) for block in thoughts)
+        thought = "\n".join(texts.hide(block.thinking, where, is_optional=True) for block in thoughts)
     # A reply is one text, however it was cut; what users and systems send are texts of their own.
     content = ("" if role == "assistant" else "\n").join(
         texts.hide(block.text, where, control=block.cache_control)
         for block in blocks
         if isinstance(block, TextBlock)
     )
+    calls = [call_form(block, texts.hide_in) for block in blocks if isinstance(block, ToolUseBlock)]
+    more = {"tool_calls": calls} if calls else {}
     if not thought:
-        return {"role": role, "content": content}
+        return {"role": role, "content": content, **more}
     if style.thoughts == "field":
-        return {"role": role, "content": content, "reasoning_content": thought}
+        return {"role": role, "content": content, "reasoning_content": thought, **more}
     layout = style.layout
     opened = f"<think>{layout.before_thought}{thought}{layout.after_thought}</think>"
-    return {"role": role, "content": f"{opened}{layout.before_answer}{content}"}
+    return {"role": role, "content": f"{opened}{layout.before_answer}{content}", **more}
+
+
+def _result(block: ToolResultBlock, name: str, where: str, texts: Placeholders) -> Message:
+    # Between the blocks of a result a template has no border that a tool could not write as well.
+    content = texts.hide("\n".join(result_texts(block)), where)
+    return {"role": "tool", "tool_call_id": block.tool_use_id, "name": name, "content": content}
+
+
+def _check_readable(blocks: Sequence[Block]) -> None:
+    if any(isinstance(block, RedactedThinkingBlock) for block in blocks):
+        raise ValueError("redacted thinking must be unsealed before it is rendered")
+    if any(isinstance(block, ImageBlock) for block in blocks):
+        raise no_images()

@@ -18,7 +18,9 @@ from caesura.tokens.template_messages import (
     Placeholders,
     ThoughtPlace,
     template_messages,
+    template_tools,
 )
+from caesura.tokens.template_tools import END_TOOL_CALL, PROBE, TOOL_CALL, CallSpacing, find_call_spacing
 
 THINK, END_THINK = "<think>", "</think>"
 
@@ -54,6 +56,7 @@ class Traits:
     tail: the whitespace that the template writes behind an answer, and no model does.
     end: the special token that it writes there, if any.
     tools: how it writes tool calls, if it knows them.
+    calls: the whitespace around calls, where replies can call tools: the form is Hermes', the markers tokens.
     """
 
     style: MessageStyle
@@ -62,6 +65,7 @@ class Traits:
     tail: str
     end: int | None
     tools: ToolMarkers | None
+    calls: CallSpacing | None
 
 
 def find_traits(template: ChatTemplate, tokenizer: ForeignTokenizer) -> Traits:
@@ -74,6 +78,9 @@ def find_traits(template: ChatTemplate, tokenizer: ForeignTokenizer) -> Traits:
     opened, opened_thinking = (
         skeleton(template, style, _talk(_ASKED), has_reply=True, is_thinking=each) for each in (False, True)
     )
+    calls = _calls(template, style, tokenizer)
+    if calls is not None:
+        style = replace(style, layout=replace(style.layout, before_call=calls.before))
     _, _, after = replied.rpartition(_slot(1))
     end = tokenizer.leading_marker(after.lstrip())
     return Traits(
@@ -83,6 +90,7 @@ def find_traits(template: ChatTemplate, tokenizer: ForeignTokenizer) -> Traits:
         tail=after[: len(after) - len(after.lstrip())],
         end=end if end in tokenizer.special else None,
         tools=_tools(template.source, tokenizer),
+        calls=calls,
     )
 
 
@@ -97,7 +105,10 @@ def skeleton(
     """What a template writes around texts, which appear as their numbers between NUL characters."""
     texts = Placeholders()
     rendered = template.render(
-        template_messages(told, style, texts), has_reply=has_reply, is_thinking=is_thinking
+        template_messages(told, style, texts),
+        has_reply=has_reply,
+        is_thinking=is_thinking,
+        tools=template_tools(told, texts),
     )
     pieces, numbers = texts.reveal(rendered)
     return "".join(
@@ -149,10 +160,19 @@ def _with_thoughts(template: ChatTemplate, style: MessageStyle) -> MessageStyle:
 
 def _tools(source: str, tokenizer: ForeignTokenizer) -> ToolMarkers | None:
     ids = tokenizer.markers.get
-    if "<tool_call>" in source:
-        return ToolMarkers(style="hermes", open_id=ids("<tool_call>"), close_id=ids("</tool_call>"))
+    if TOOL_CALL in source:
+        return ToolMarkers(style="hermes", open_id=ids(TOOL_CALL), close_id=ids(END_TOOL_CALL))
     if "[TOOL_CALLS]" in source:
         return ToolMarkers(style="mistral", open_id=ids("[TOOL_CALLS]"), close_id=None)
     if "<|python_tag|>" in source:
         return ToolMarkers(style="llama3", open_id=ids("<|python_tag|>"), close_id=None)
     return None
+
+
+def _calls(template: ChatTemplate, style: MessageStyle, tokenizer: ForeignTokenizer) -> CallSpacing | None:
+    if not {TOOL_CALL, END_TOOL_CALL} <= tokenizer.markers.keys():
+        return None
+    try:
+        return find_call_spacing(skeleton(template, style, PROBE, has_reply=True))
+    except ValueError:
+        return None

@@ -20,7 +20,10 @@ import numpy.typing as npt
 from caesura.messages.errors import DataError
 from caesura.tokens import CaesuraFormat, Span, Tokenizer
 from caesura.tokens.markers import BEGIN, END
+from caesura.tokens.prompt import SpanKind
 from caesura.train.data import Row
+
+_LEARNT: tuple[SpanKind, ...] = ("thinking", "text", "call", "end")
 
 
 class Encoded(NamedTuple):
@@ -31,11 +34,11 @@ class Encoded(NamedTuple):
 
 
 def encode_row(chat_format: CaesuraFormat, row: Row) -> Encoded:
-    """The last turn's ids are learnt: thought, answer and end; the opening only where it is a choice."""
+    """The last turn's ids are learnt: thought, answer, calls, end; the opening only where it is a choice."""
     prompt = chat_format.render(row.conversation, opening=None, is_cut=row.is_cut)
     mask = [False] * len(prompt.ids)
     for span in _last_turn(prompt.spans):
-        if span.kind in ("thinking", "text", "end") or (span.kind == "opening" and row.mode == "adaptive"):
+        if span.kind in _LEARNT or (span.kind == "opening" and row.mode == "adaptive"):
             mask[span.start : span.stop] = [True] * (span.stop - span.start)
     return Encoded(list(prompt.ids), mask)
 

@@ -12,9 +12,12 @@ from typing import Literal
 
 from caesura.messages.content import (
     Block,
+    ImageBlock,
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
     Turn,
     text_of,
     text_turn,
@@ -77,6 +80,7 @@ class Reply:
 
 
 def _can_be_sent(block: Block) -> bool:
+    """A call could be sent only with its result, and here is nothing that carries it out."""
     match block:
         case TextBlock():
             return bool(block.text.strip())
@@ -84,6 +88,8 @@ def _can_be_sent(block: Block) -> bool:
             return bool(block.signature)
         case RedactedThinkingBlock():
             return True
+        case ImageBlock() | ToolUseBlock() | ToolResultBlock():
+            return False
 
 
 class ReplyReader:

@@ -12,6 +12,13 @@ from caesura.model.folder import save_model
 from caesura.tokens import Tokenizer
 
 
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No verb finds, or leaves, anything in the state folder of whoever runs the tests."""
+    monkeypatch.setenv("CAESURA_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("CAESURA_DATABASE", raising=False)
+
+
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return random_folder(tmp_path_factory.mktemp("models") / "tiny", max_positions=512)

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +21,8 @@ from typer.testing import CliRunner, Result
 from caesura.cli.main import app
 from caesura.cli.serve import Address, bind, parse_keys, parse_models
 from caesura.messages.errors import CaesuraError
+
+BATCHES = "/v1/messages/batches"
 
 
 def serve(*arguments: str) -> Result:
@@ -34,6 +37,46 @@ def test_beyond_this_machine_it_wants_a_key() -> None:
     result = serve("--host", "0.0.0.0", "--port", "0")
     assert result.exit_code == 1
     assert "without an API key" in flat(result.output)
+
+
+def test_a_key_in_the_database_is_a_key() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        assert CliRunner().invoke(app, ["keys", "create", "a"]).exit_code == 0
+        assert CliRunner().invoke(app, ["keys", "revoke", "a"]).exit_code == 0
+        result = serve("--host", "0.0.0.0", "--port", port)
+    assert "without an API key" not in flat(result.output), "one that was revoked still closes the server"
+    assert f"cannot listen on 0.0.0.0:{port}" in flat(result.output)
+
+
+def test_prices_and_databases_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text("[tiers.standard]\ninput = -1\noutput = 1\n")
+    result = serve("--port", "0", "--prices", str(tmp_path / "prices.toml"))
+    assert result.exit_code == 1
+    assert "tiers.standard.input: -1 is no price" in flat(result.output)
+    result = serve("--port", "0", "--database", "mysql://me:hunter2@host/x")
+    assert result.exit_code == 1
+    assert "a database is named by sqlite:" in flat(result.output)
+    assert "hunter2" not in result.output
+
+
+def test_what_is_asked_with_a_key_is_in_the_ledger_when_the_server_has_stopped(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    key = CliRunner().invoke(app, ["keys", "create", "laptop"]).stdout.strip()
+    ask = {"model": "tiny", "max_tokens": 24, "messages": [{"role": "user", "content": "the sum"}]}
+    with (
+        running(tiny_folder, tmp_path, "--no-page") as url,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as http,
+    ):
+        assert "YOUR-KEY" in (tmp_path / "output").read_text()
+        assert http.post("/v1/messages", json=ask).status_code == 401
+        usage = http.post("/v1/messages", json=ask, headers={"x-api-key": key}).json()["usage"]
+    printed = json.loads(CliRunner().invoke(app, ["usage", "--json"]).stdout)
+    (line,) = printed["replies"]
+    assert line["key"].endswith("(laptop)")
+    assert line["input_tokens"] + line["cache_read_tokens"] == usage["input_tokens"]
+    assert line["output_tokens"] == usage["output_tokens"] > 0
 
 
 def test_a_port_in_use_is_named_with_the_remedy() -> None:
@@ -171,6 +214,31 @@ def _check_service(url: str) -> None:
         message = http.post("/v1/messages", json=body).json()
         assert message["content"][0]["type"] == "thinking"
         assert message["usage"]["output_tokens"] <= 24
+        assert 'caesura_engine_pages{model="tiny",state="kept"}' in http.get("/metrics").text
+        ask = {"model": "tiny", "prompt": "the sum", "max_tokens": 1, "echo": True, "logprobs": 1}
+        text = http.post("/v1/completions", json=ask).json()["choices"][0]
+        assert text["text"].startswith("the sum")
+        assert all(log_prob <= 0 for log_prob in text["logprobs"]["token_logprobs"])
+        sent = http.post("/v1/files", files={"file": ("a.txt", b"hello")}).json()
+        assert http.get("/v1/files").json()["data"] == [sent]
+        line = {name: body[name] for name in ("model", "max_tokens", "messages")}
+        batch = create_batch(http, line)
+        eventually(lambda: http.get(batch).json()["processing_status"] == "ended")
+        assert http.get(f"{batch}/results").json()["result"]["type"] == "succeeded"
+
+
+def create_batch(http: httpx.Client, params: dict[str, Any]) -> str:
+    """Its path."""
+    made = http.post(BATCHES, json={"requests": [{"custom_id": "a", "params": params}]}).json()
+    return f"{BATCHES}/{made['id']}"
+
+
+def eventually(is_true: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_true():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never came true")
 
 
 def test_its_switches_reach_the_server(tiny_folder: Path, tmp_path: Path) -> None:
@@ -237,6 +305,24 @@ def test_replies_on_their_way_end_in_an_error_when_it_is_interrupted(
         assert json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"
         assert whole.result().status_code == 500
         assert whole.result().json()["error"]["message"] == "the engine was shut down"
+
+
+def test_a_batch_outlives_an_interrupt(long_folder: Path, tmp_path: Path) -> None:
+    with (
+        running(long_folder, tmp_path, "--no-page", name="long") as url,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as http,
+    ):
+        batch = create_batch(http, LONG)
+        eventually(lambda: 'replies_in_flight{tier="batch"} 1' in http.get("/metrics").text)
+    with (
+        running(long_folder, tmp_path, "--no-page", name="long") as url,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as http,
+    ):
+        eventually(lambda: 'replies_in_flight{tier="batch"} 1' in http.get("/metrics").text)
+        assert http.post(f"{batch}/cancel").json()["processing_status"] == "canceling"
+        eventually(lambda: http.get(batch).json()["processing_status"] == "ended")
+        counts = http.get(batch).json()["request_counts"]
+    assert counts == {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 1, "expired": 0}
 
 
 @contextmanager

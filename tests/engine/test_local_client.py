@@ -8,6 +8,7 @@ import pytest
 
 from caesura.engine import EFFORT_BUDGETS, EngineConfig, LoadedModel, LocalClient
 from caesura.messages.client import Client
+from caesura.messages.closing import closing
 from caesura.messages.content import Conversation, conversation
 from caesura.messages.errors import InvalidRequestError, NotFoundError
 from caesura.messages.events import (
@@ -21,6 +22,7 @@ from caesura.messages.events import (
     ThinkingDelta,
 )
 from caesura.messages.request import MessagesRequest, Sampling, Thinking
+from caesura.messages.response import Usage
 from caesura.messages.validation import parse_count_request, parse_request
 
 TALK = conversation(("user", "What is the sum of two numbers?"))
@@ -208,3 +210,32 @@ async def test_it_is_a_client(client: LocalClient) -> None:
 
 async def test_the_listed_window_is_what_the_pool_can_hold(client: LocalClient) -> None:
     assert [(info.id, info.max_input_tokens) for info in await client.models()] == [("tiny", WINDOW)]
+
+
+async def test_what_a_reply_took_that_is_left_is_told_exactly(client: LocalClient) -> None:
+    told: list[Usage] = []
+    events = client.stream(ask(max_tokens=290, when_cut=told.append))
+    async with closing(events):
+        while not isinstance(await anext(events), TextDelta):
+            pass
+        assert told == []
+    (usage,) = told
+    assert usage.prompt_tokens == await client.count_tokens(ask())
+    assert 0 < usage.output_tokens < 290
+    assert usage.output_tokens == client.engine("tiny").stats().num_output_tokens
+
+
+async def test_a_reply_that_ends_is_not_told_as_cut(client: LocalClient) -> None:
+    told: list[Usage] = []
+    await collect(client.stream(ask(when_cut=told.append)))
+    assert told == []
+
+
+async def test_leaving_a_client_that_is_shut_down_waits_for_nobody(loaded: LoadedModel) -> None:
+    told: list[Usage] = []
+    client = LocalClient({"tiny": loaded}, EngineConfig(num_pages=10, num_threads=1))
+    events = client.stream(ask(max_tokens=290, when_cut=told.append))
+    async with asyncio.timeout(60), closing(events):
+        assert isinstance(await anext(events), MessageStart)
+        await asyncio.to_thread(client.close)
+    assert all(usage.output_tokens < 290 for usage in told)

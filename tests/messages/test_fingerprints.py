@@ -7,10 +7,15 @@ from dataclasses import replace
 import pytest
 
 from caesura.messages.content import (
+    Block,
     CacheControl,
     Conversation,
+    ImageBlock,
     TextBlock,
     ThinkingBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
     Turn,
     conversation,
     text_turn,
@@ -79,6 +84,61 @@ def test_a_longer_system_prompt_keeps_its_beginning() -> None:
     system = (TextBlock(text=SYSTEM), TextBlock(text="more"))
     missed = after(request(replace(ASKED, system=system)))
     assert missed == CacheMiss(reason="system_changed", num_missed_tokens=500)
+
+
+TOOL = Tool(name="add", input_schema={"type": "object"}, description="x" * 470)
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        (),
+        (TOOL, TOOL),
+        (replace(TOOL, name="sub"),),
+        (replace(TOOL, description="y"),),
+        (replace(TOOL, input_schema={"type": "object", "required": ["a"]}),),
+    ],
+)
+def test_other_tools_are_told_before_all_else(tools: tuple[Tool, ...]) -> None:
+    earlier = request(replace(ASKED, tools=(TOOL,)))
+    missed = after(request(conversation(("user", "other"), system="other")), earlier)
+    assert missed == CacheMiss(reason="tools_changed", num_missed_tokens=1000)
+    missed = after(request(replace(ASKED, tools=tools)), earlier)
+    assert missed is not None
+    assert missed.reason == "tools_changed"
+    assert missed.num_missed_tokens == (667 if len(tools) == 2 else 1000)
+
+
+def test_marks_on_tools_are_no_change() -> None:
+    marked = replace(TOOL, cache_control=CacheControl())
+    assert after(request(replace(ASKED, tools=(marked,))), request(replace(ASKED, tools=(TOOL,)))) is None
+
+
+CALL = ToolUseBlock(id="a", name="add", input={"a": 1})
+RESULT = ToolResultBlock(tool_use_id="a", content=(TextBlock(text="2"),))
+PICTURE = ImageBlock(media_type="image/png", data=b"one")
+
+
+@pytest.mark.parametrize(
+    ("block", "other"),
+    [
+        (CALL, replace(CALL, name="sub")),
+        (CALL, replace(CALL, input={"a": 2})),
+        (RESULT, replace(RESULT, is_error=True)),
+        (RESULT, replace(RESULT, content=())),
+        (RESULT, replace(RESULT, content=(TextBlock(text="3"),))),
+        (RESULT, replace(RESULT, content=(PICTURE,))),
+        (PICTURE, replace(PICTURE, data=b"two")),
+    ],
+)
+def test_a_call_a_result_or_a_picture_that_differs_is_a_change(block: Block, other: Block) -> None:
+    def ending(last: Block) -> MessagesRequest:
+        return request(grown(Turn(role="user", content=(last,))))
+
+    assert after(ending(block), ending(block)) is None
+    missed = after(ending(other), ending(block))
+    assert missed is not None
+    assert missed.reason == "messages_changed"
 
 
 def test_the_first_message_that_differs_counts() -> None:

@@ -7,12 +7,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from caesura.messages.content import RedactedThinkingBlock, TextBlock, ThinkingBlock, conversation
+from caesura.messages.content import (
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
+    conversation,
+)
 from caesura.messages.errors import ApiError
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
     Event,
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -23,7 +30,7 @@ from caesura.messages.events import (
 )
 from caesura.messages.fold import MessageFold, collect, fold
 from caesura.messages.request import MessagesRequest
-from caesura.messages.response import InputTransformation, Usage
+from caesura.messages.response import InputTransformation, StopReason, Usage
 from caesura.messages.scripted import ScriptedClient, ScriptedReply
 
 DROPPED = InputTransformation(path="messages.1.content.0", reason="organization_binding_mismatch")
@@ -76,6 +83,64 @@ def test_a_fold_shows_what_there_is_so_far() -> None:
 def test_a_block_out_of_order_is_refused(event: Event) -> None:
     with pytest.raises(ApiError, match="block"):
         fold([EVENTS[0], event])
+
+
+def calling(
+    *pieces: str, stop_reason: StopReason = "tool_use", opening: dict[str, object] | None = None
+) -> list[Event]:
+    """A reply that is one call."""
+    block = ToolUseBlock(id="t", name="add", input=opening or {})
+    return [
+        MessageStart(id="msg_1", model="m", usage=Usage(input_tokens=3)),
+        BlockStart(index=0, block=block),
+        *(InputJsonDelta(index=0, partial_json=piece) for piece in pieces),
+        BlockStop(index=0),
+        MessageDelta(stop_reason=stop_reason, stop_sequence=None, usage=Usage(input_tokens=3)),
+        MessageStop(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "value"),
+    [
+        (["", '{"a', '": [1, ', "2]}"], {"a": [1, 2]}),
+        (["{}"], {}),
+        ([""], {}),
+        ([], {}),
+    ],
+)
+def test_a_calls_input_is_put_together_from_its_pieces(pieces: list[str], value: object) -> None:
+    assert fold(calling(*pieces)).content == (ToolUseBlock(id="t", name="add", input=value),)  # type: ignore[arg-type]
+
+
+def test_a_call_that_opens_with_its_input_keeps_it() -> None:
+    assert fold(calling(opening={"a": 1})).content == (ToolUseBlock(id="t", name="add", input={"a": 1}),)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1', "[1]", '{"a": 1}}', "7"])
+def test_a_calls_input_that_is_no_object_is_an_error(text: str) -> None:
+    with pytest.raises(ApiError, match="calls `add` with an input that cannot be read"):
+        fold(calling(text))
+
+
+@pytest.mark.parametrize("stop_reason", ["max_tokens", "model_context_window_exceeded"])
+def test_a_call_that_was_cut_off_is_read_as_far_as_it_goes(stop_reason: StopReason) -> None:
+    (block,) = fold(calling('{"a": 1, "b": "half', stop_reason=stop_reason)).content
+    assert block == ToolUseBlock(id="t", name="add", input={"a": 1, "b": "half"})
+
+
+def test_only_the_last_call_can_have_been_cut_off() -> None:
+    first = calling('{"a": 1', stop_reason="max_tokens")
+    second: list[Event] = [BlockStart(index=1, block=TextBlock(text="x")), BlockStop(index=1)]
+    with pytest.raises(ApiError, match="cannot be read"):
+        fold([*first[:4], *second, *first[4:]])
+
+
+def test_a_fold_shows_a_call_as_far_as_it_has_come() -> None:
+    folding = MessageFold()
+    for event in calling('{"a": 1, "b"')[:3]:
+        folding.add(event)
+    assert folding.content == (ToolUseBlock(id="t", name="add", input={"a": 1}),)
 
 
 async def test_collecting_closes_the_stream_even_when_cancelled() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from caesura.messages.content import conversation
+from caesura.messages.content import Conversation, Tool, conversation
 from caesura.messages.errors import (
     ApiError,
     AuthenticationError,
@@ -19,10 +19,18 @@ from caesura.messages.errors import (
     OverloadedError,
 )
 from caesura.messages.events import TextDelta
-from caesura.messages.fold import collect
+from caesura.messages.fold import collect, fold
 from caesura.messages.remote import RemoteClient
-from caesura.messages.request import Diagnostics, MessagesRequest, Sampling, Thinking
-from caesura.messages.scripted import SCRIPTED_MODEL, ScriptedClient, ScriptedReply
+from caesura.messages.request import (
+    Diagnostics,
+    MessagesRequest,
+    OutputFormat,
+    Sampling,
+    Thinking,
+    ToolChoice,
+)
+from caesura.messages.scripted import SCRIPTED_MODEL, ScriptedCall, ScriptedClient, ScriptedReply
+from caesura.messages.typed_tools import typed_tool
 from caesura.server import ServerConfig, create_app
 
 REQUEST = MessagesRequest(
@@ -51,6 +59,31 @@ async def test_it_gives_the_same_events_as_the_client_behind_the_server() -> Non
     direct = [event async for event in ScriptedClient([REPLY]).stream(REQUEST)]
     async with over(ScriptedClient([REPLY])) as remote:
         assert [event async for event in remote.stream(REQUEST)] == direct
+
+
+CALLING = replace(
+    REQUEST,
+    conversation=Conversation(
+        turns=REQUEST.conversation.turns,
+        tools=(
+            Tool(name="add", input_schema={"type": "object"}, strict=True),
+            typed_tool("text_editor_20250728", {"max_characters": 7}),
+        ),
+    ),
+    tool_choice=ToolChoice(is_parallel=False),
+    output_format=OutputFormat(kind="regex", text="a+"),
+)
+CALL = ScriptedReply(thinking="well now", text="so", calls=(ScriptedCall(name="add", input={"a": "\u2028"}),))
+
+
+async def test_calls_come_through_as_they_are() -> None:
+    direct = [event async for event in ScriptedClient([CALL]).stream(CALLING)]
+    inner = ScriptedClient([CALL])
+    async with over(inner) as remote:
+        assert [event async for event in remote.stream(CALLING)] == direct
+        assert await remote.count_tokens(CALLING) == await inner.count_tokens(CALLING)
+    assert inner.history == [replace(CALLING, stream=True)]
+    assert fold(direct).stop_reason == "tool_use"
 
 
 async def test_the_client_behind_the_server_sees_the_same_request() -> None:

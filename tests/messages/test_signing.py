@@ -14,6 +14,9 @@ from caesura.messages.content import (
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
     Turn,
     text_turn,
 )
@@ -21,7 +24,7 @@ from caesura.messages.errors import InvalidRequestError
 from caesura.messages.events import SignatureDelta, ThinkingDelta
 from caesura.messages.fold import collect, fold
 from caesura.messages.request import MessagesRequest, Thinking
-from caesura.messages.scripted import ScriptedClient, ScriptedReply
+from caesura.messages.scripted import ScriptedCall, ScriptedClient, ScriptedReply
 from caesura.messages.sealing import Sealer
 from caesura.messages.signing import REDACTION_TRIGGER, SigningClient
 from caesura.messages.validation import parse_request
@@ -233,6 +236,49 @@ async def test_tokens_are_counted_as_the_client_inside_sees_them() -> None:
     client = signed(ScriptedClient([REPLY]))
     counted = await client.count_tokens(request)
     assert counted == (await collect(client.stream(request))).usage.prompt_tokens == 9
+
+
+CALL = ToolUseBlock(id="t1", name="add", input={"a": 1})
+RESULT = Turn(role="user", content=(ToolResultBlock(tool_use_id="t1"),))
+
+
+async def test_a_thought_before_a_call_comes_back_with_it() -> None:
+    request, dropped = await restored(text_turn("user", "hi"), assistant(await thought_of(), CALL), RESULT)
+    thought, call = request.conversation.turns[1].content
+    assert isinstance(thought, ThinkingBlock)
+    assert (thought.thinking, call, dropped) == ("six times seven", CALL, [])
+    assert request.conversation.turns[2] == RESULT
+
+
+async def test_several_thoughts_between_calls_come_back_each_in_its_place() -> None:
+    first, second = await thought_of(), await thought_of(prompt="again")
+    turn = assistant(first, CALL, second, replace(CALL, id="t2"))
+    request, dropped = await restored(text_turn("user", "hi"), turn, RESULT)
+    kinds = [type(block) for block in request.conversation.turns[1].content]
+    assert kinds == [ThinkingBlock, ToolUseBlock, ThinkingBlock, ToolUseBlock]
+    assert dropped == []
+
+
+async def test_an_altered_thought_before_a_call_is_refused() -> None:
+    thought = await thought_of()
+    assert isinstance(thought, ThinkingBlock)
+    altered = assistant(replace(thought, thinking="six times nine"), CALL)
+    with pytest.raises(InvalidRequestError, match=r"^messages\.1\.content\.0: .*cannot be modified"):
+        await restored(text_turn("user", "hi"), altered, RESULT)
+
+
+async def test_calls_pass_as_they_are_and_only_thoughts_are_signed() -> None:
+    reply = ScriptedReply(thinking="hm", calls=(ScriptedCall(name="add", input={"a": 1}),))
+    asked = asking(text_turn("user", "hi"))
+    tool = Tool(name="add", input_schema={"type": "object"})
+    asked = replace(asked, conversation=replace(asked.conversation, tools=(tool,)))
+    inner = ScriptedClient([reply])
+    message = await collect(signed(inner).stream(asked))
+    thought, call = message.content
+    assert isinstance(thought, ThinkingBlock)
+    assert thought.signature.startswith("v1.")
+    assert (call, message.stop_reason) == (replace(CALL, id="toolu_scripted_1_0"), "tool_use")
+    assert inner.history[0].conversation.tools == (tool,)
 
 
 async def test_the_models_are_those_of_the_client_inside() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,12 +12,15 @@ from caesura.messages.content import (
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
 )
 from caesura.messages.errors import HTTP_STATUS, ApiError, OverloadedError
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
     Event,
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -54,6 +58,10 @@ EVENTS: list[Event] = [
     BlockStart(index=1, block=RedactedThinkingBlock(data="d")),
     BlockStart(index=2, block=TextBlock(text="")),
     TextDelta(index=2, text='"\n\u2028'),
+    BlockStart(index=3, block=ToolUseBlock(id="toolu_1", name="add", input={})),
+    InputJsonDelta(index=3, partial_json='{"a": "\u2028'),
+    InputJsonDelta(index=3, partial_json=""),
+    MessageDelta(stop_reason="tool_use", stop_sequence=None, usage=USAGE),
     MessageDelta(stop_reason="stop_sequence", stop_sequence="END", usage=USAGE),
     MessageStop(),
     Ping(),
@@ -130,6 +138,34 @@ def test_a_thought_opens_with_an_empty_signature() -> None:
     }
 
 
+def test_a_call_opens_with_an_empty_input() -> None:
+    opening = BlockStart(index=0, block=ToolUseBlock(id="toolu_1", name="add", input={}))
+    assert event_json(opening) == {
+        "type": "content_block_start",
+        "index": 0,
+        "content_block": {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {}},
+    }
+    assert event_json(InputJsonDelta(index=0, partial_json='{"a"')) == {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "input_json_delta", "partial_json": '{"a"'},
+    }
+
+
+def test_a_result_says_that_it_failed_only_if_it_did() -> None:
+    good = ToolResultBlock(tool_use_id="t", content=(TextBlock(text="a"),))
+    bad = ToolResultBlock(tool_use_id="t", is_error=True)
+    content = [{"type": "text", "text": "a"}]
+    assert block_json(good) == {"type": "tool_result", "tool_use_id": "t", "content": content}
+    assert block_json(bad) == {"type": "tool_result", "tool_use_id": "t", "content": [], "is_error": True}
+
+
+def test_a_call_that_comes_whole_is_read_whole() -> None:
+    body = {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}, "caller": {"type": "direct"}}
+    start = {"type": "content_block_start", "index": 0, "content_block": body}
+    assert parse_event(start) == BlockStart(index=0, block=ToolUseBlock(id="t", name="f", input={"a": 1}))
+
+
 def test_a_cache_breakpoint_is_written_beside_its_text() -> None:
     block = TextBlock(text="a", cache_control=CacheControl(ttl="1h"))
     assert block_json(block)["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
@@ -140,6 +176,9 @@ def test_a_model_survives_its_json() -> None:
     assert parse_model(body) == SCRIPTED_MODEL
     assert body["trained_tokens"] == 4096
     assert body["capabilities"]["thinking"]["types"]["between_tools"] == {"supported": False}
+    assert body["capabilities"]["image_input"] == body["capabilities"]["structured_outputs"]
+    blind = replace(SCRIPTED_MODEL, can_see=False, can_structure=False)
+    assert parse_model(model_json(blind)) == blind
 
 
 def test_a_model_of_a_server_that_says_little_is_read() -> None:
@@ -151,6 +190,15 @@ def test_a_model_of_a_server_that_says_little_is_read() -> None:
 def test_an_error_survives_its_envelope(error_type: str) -> None:
     error = parse_error(error_json(error_type, "why", "req_1"))
     assert (error.type, error.message) == (error_type, "why")
+
+
+def test_an_error_may_have_a_code_of_its_own() -> None:
+    body = error_json("invalid_request_error", "no", None, "file_expired")
+    assert body["error"]["details"] == {"error_code": "file_expired"}
+    assert parse_error(body).error_code == "file_expired"
+    bare = error_json("invalid_request_error", "no", None)
+    assert "details" not in bare["error"]
+    assert parse_error(bare).error_code is None
 
 
 def test_an_error_has_the_class_of_its_type() -> None:
@@ -175,5 +223,5 @@ def test_events_that_are_not_known_are_passed_over(body: dict[str, object]) -> N
 
 
 def test_a_block_that_is_not_known_is_an_error() -> None:
-    with pytest.raises(ApiError, match="`tool_use` block"):
-        parse_event({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use"}})
+    with pytest.raises(ApiError, match="`server_tool_use` block"):
+        parse_event({"type": "content_block_start", "index": 0, "content_block": {"type": "server_tool_use"}})

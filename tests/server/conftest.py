@@ -1,15 +1,23 @@
-"""Ways to reach an app: in process, and on a real socket."""
+"""Ways to reach an app: in process, and on a real socket. Databases: a file, and a schema of a real server,
+which `.ci/postgres.sh` starts.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import os
+import secrets
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from caesura.server.database import default_url, open_database
 
 Serve = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -44,3 +52,41 @@ def serve() -> Serve:
             await task
 
     return running
+
+
+_KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@contextmanager
+def postgres_schema() -> Generator[str]:
+    """The URL of an empty schema, which is gone afterwards."""
+    server = make_url(os.environ["CAESURA_TEST_POSTGRES"]).set(drivername="postgresql+psycopg")
+    name = f"test_{secrets.token_hex(6)}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE SCHEMA {name}"))
+        url = server.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={name}"})
+        yield url.render_as_string(hide_password=False)
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+    finally:
+        admin.dispose()
+
+
+@pytest.fixture(params=_KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield default_url(tmp_path / "state")
+    else:
+        with postgres_schema() as url:
+            yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Engine]:
+    """The same, open."""
+    opened = open_database(database_url)
+    yield opened
+    opened.dispose()

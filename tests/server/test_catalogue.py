@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from caesura.messages.scripted import SCRIPTED_MODEL, ScriptedClient
 from caesura.server import create_app
+from tests.messages.pictures import image, png
 
 MODELS = [replace(SCRIPTED_MODEL, id=name) for name in ("nano", "b", "c/d", "e", "f")]
 
@@ -113,3 +114,26 @@ async def test_a_name_that_says_claude_needs_no_alias(
     models = [replace(SCRIPTED_MODEL, id=name) for name in names]
     listed = (await in_process(create_app(ScriptedClient(models=models))).get("/v1/models")).json()
     assert [model["id"] for model in listed["data"]] == names
+
+
+@pytest.mark.parametrize("is_in_a_result", [False, True])
+async def test_a_model_that_cannot_see_refuses_pictures(
+    in_process: Callable[[FastAPI], httpx.AsyncClient], is_in_a_result: bool
+) -> None:
+    picture = image(png(2, 2))
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [picture]}
+    call = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+    looking = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": [call]}]
+    messages = [
+        *(looking if is_in_a_result else []),
+        {"role": "user", "content": [result if is_in_a_result else picture]},
+    ]
+    body = {"model": "blind", "max_tokens": 9, "messages": messages}
+    models = [replace(SCRIPTED_MODEL, id="blind", can_see=False), replace(SCRIPTED_MODEL, id="seeing")]
+    async with in_process(create_app(ScriptedClient(["ok"], models=models))) as http:
+        refused = await http.post("/v1/messages", json=body)
+        read = await http.post("/v1/messages", json={**body, "model": "seeing"})
+    assert (refused.status_code, read.status_code) == (400, 200)
+    assert refused.json()["error"]["message"] == (
+        "messages: `image` blocks are not supported on this model (blind); leave the images out"
+    )

@@ -15,7 +15,7 @@ from caesura.messages.errors import OverloadedError
 from caesura.messages.events import BlockStart, Event, MessageStop, Ping, TextDelta, ThinkingDelta
 from caesura.messages.wire import event_json
 from caesura.server.exchange import ClientDisconnected
-from caesura.server.sse import MAX_PENDING_BYTES, EventWriter, encode_error, encode_event
+from caesura.server.sse import MAX_PENDING_BYTES, EventWriter, MessagesFraming, encode_error, encode_event
 
 TEXT = st.text(st.characters())
 
@@ -72,7 +72,7 @@ async def test_a_client_that_does_not_read_pauses_the_reply_and_the_pings() -> N
         await asyncio.Event().wait()
 
     writer = EventWriter(
-        write, request_id="req_1", ping_interval_s=0.01, with_token_counts=False, write_timeout_s=0.3
+        write, MessagesFraming("req_1"), request_id="req_1", ping_interval_s=0.01, write_timeout_s=0.3
     )
     with pytest.raises(ClientDisconnected):
         await writer.write(Ping(), counted())

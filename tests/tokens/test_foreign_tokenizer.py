@@ -6,6 +6,7 @@ import json
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tokenizers
@@ -135,3 +136,35 @@ def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps(spec))
     with pytest.raises(TokenizerError, match="Unigram; only BPE is known"):
         ForeignTokenizer.load(tmp_path)
+
+
+def _template(begin: int, *single: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [begin], "tokens": ["<s>"]}},
+    }
+
+
+_MARK = {"SpecialToken": {"id": "<s>", "type_id": 0}}
+_TEXT = {"Sequence": {"id": "A", "type_id": 0}}
+
+
+@pytest.mark.parametrize("place", ["before", "nested", "behind", "nowhere"])
+def test_the_prefix_is_what_transformers_puts_before_a_text(place: str) -> None:
+    name = next(name for name, family in FAMILIES.items() if "<s>" in family.special)
+    spec = json.loads(tokenizer_json(name))
+    begin = next(token["id"] for token in spec["added_tokens"] if token["content"] == "<s>")
+    before = _template(begin, _MARK, _TEXT)
+    spec["post_processor"] = {
+        "before": before,
+        "nested": {"type": "Sequence", "processors": [before]},
+        "behind": _template(begin, _TEXT, _MARK),
+        "nowhere": None,
+    }[place]
+    prefix = ForeignTokenizer(spec).prefix
+    assert prefix == ((begin,) if place in ("before", "nested") else ())
+    plain = tokenizers.Tokenizer.from_str(json.dumps(spec))
+    bare = plain.encode("word", add_special_tokens=False).ids
+    assert plain.encode("word").ids[: len(prefix) + len(bare)] == [*prefix, *bare]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.messages.content import Conversation, TextBlock, ThinkingBlock, Turn, text_turn
+from caesura.messages.content import (
+    Conversation,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    Turn,
+    text_turn,
+)
 from caesura.messages.errors import DataError
 from caesura.model import document_mask
 from caesura.train.data import Mode, Row
@@ -116,6 +126,19 @@ def test_only_the_last_reply_is_learnt() -> None:
     encode, tokens = FORMAT.tokenizer.encode, FORMAT.phase_tokens
     expected = [*encode("1:7+5"), tokens.end_think, *encode("12"), *tokens.end]
     assert _learnt(_row("think")) == expected
+
+
+def test_a_call_is_learnt_with_its_markers_and_its_result_is_not() -> None:
+    encode, tokens = FORMAT.tokenizer.encode, FORMAT.phase_tokens
+    call = ToolUseBlock(id="toolu_a", name="add", input={"a": 7})
+    result = ToolResultBlock(tool_use_id="toolu_a", content=(TextBlock(text="12"),))
+    turns = (text_turn("user", "7+5?"), Turn(role="assistant", content=(call,)))
+    row = replace(_row("fast"), conversation=Conversation(turns=turns))
+    written = encode('{"name": "add", "arguments": {"a": 7}}')
+    assert _learnt(row) == [tokens.tool_call, *written, tokens.end_tool_call, *tokens.end]
+    answered = (*turns, Turn(role="user", content=(result,)), text_turn("assistant", "It is 12."))
+    row = replace(row, conversation=Conversation(turns=answered))
+    assert _learnt(row) == [*encode("It is 12."), *tokens.end]
 
 
 def test_the_choice_to_think_is_learnt_only_when_it_is_free() -> None:

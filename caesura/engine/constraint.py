@@ -1,0 +1,148 @@
+"""Grammars of one reply, and when they hold.
+
+A grammar is armed when its phase begins: the answer's with the first token after the thought, the one for
+calls anew with every call. It sees every token of its phase in order, and no other. Where the text so far is
+complete, the tokens that leave the phase join what it allows: the end of the turn, the opening of a call
+behind or instead of a text, the end of a call.
+Enters: phases and tokens. Leaves: for a sampled token, the ids that the grammar allows. Read next:
+`grammar.py`, which makes grammars.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.engine.phases import CallRules, Phase, PhaseState
+from caesura.tokens.phase_tokens import PhaseTokens
+
+log = logging.getLogger(__name__)
+
+# A bit for each id, the first in the lowest place of the first word.
+Bits = NDArray[np.uint32]
+
+
+class Allowed(NamedTuple):
+    """What may come next.
+
+    bits: the ids that go on with the text. The matcher's own array, valid until it is asked again.
+    may_end: whether the text may end here.
+    """
+
+    bits: Bits
+    may_end: bool
+
+
+class Matcher(Protocol):
+    """Follows one text."""
+
+    def allowed(self) -> Allowed:
+        """What may come next. Raises GrammarError where that cannot be said."""
+        ...
+
+    def advance(self, token: int) -> None:
+        """One token further. Raises GrammarError for a token that was not allowed."""
+        ...
+
+
+class Grammar(Protocol):
+    """What texts of a kind look like."""
+
+    def matcher(self) -> Matcher:
+        """A matcher at the beginning of a text."""
+        ...
+
+
+class GrammarError(Exception):
+    """A text that its grammar cannot follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What a reply must keep to.
+
+    answer: the grammar of its text; None: free.
+    call: the grammar of what stands between the markers of a call; None: free.
+    calls: what it may do with tools.
+    """
+
+    answer: Grammar | None = None
+    call: Grammar | None = None
+    calls: CallRules = CallRules()  # noqa: RUF009 (immutable)
+
+
+FREE = Constraint()
+
+
+class Keeper:
+    """Holds one reply to its constraint: follows its phases, with a matcher where a grammar holds.
+
+    is_broken: its grammar could not say what comes next, so the reply cannot go on.
+    """
+
+    def __init__(self, constraint: Constraint, tokens: PhaseTokens) -> None:
+        self._constraint = constraint
+        self._tokens = tokens
+        self._matcher: Matcher | None = None
+        self._answer: Matcher | None = None
+        self._phase: Phase = "choose"
+        self.is_broken = False
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether a grammar holds for the next token."""
+        return self._matcher is not None
+
+    def enter(self, state: PhaseState) -> None:
+        """Arm or disarm as a phase begins."""
+        before, self._phase = self._phase, state.phase
+        if state.phase in _TEXT:
+            if self._answer is None and self._constraint.answer is not None:
+                self._answer = self._constraint.answer.matcher()
+            self._matcher = self._answer
+        elif state.phase != "tool":
+            self._matcher = None
+        elif before != "tool":
+            self._matcher = None if self._constraint.call is None else self._constraint.call.matcher()
+
+    def advance(self, token: int, state: PhaseState) -> None:
+        """A token was sampled, which led to this state. Raises GrammarError."""
+        is_within = state.phase == "tool" if self._phase == "tool" else state.phase in _TEXT
+        if self._matcher is not None and is_within:
+            self._matcher.advance(token)
+        self.enter(state)
+
+    def bits(self) -> Bits | None:
+        """The ids that may come next, those that leave the phase included; None where no grammar holds."""
+        if self._matcher is None:
+            return None
+        try:
+            bits, may_end = self._matcher.allowed()
+        except GrammarError as error:
+            return self._break(str(error))
+        exits = self._exits(may_end=may_end, can_go_on=bool(bits.any()))
+        for token in exits:
+            bits[token >> 5] |= np.uint32(1 << (token & 31))
+        return bits if exits or bits.any() else self._break("nothing can follow")
+
+    def _break(self, why: str) -> None:
+        log.error("a grammar cannot go on: %s", why)
+        self.is_broken = True
+
+    def _exits(self, *, may_end: bool, can_go_on: bool) -> tuple[int, ...]:
+        """The ids that leave the phase, where they may."""
+        tokens, opens = self._tokens, self._tokens.tool_call
+        if self._phase == "tool":
+            closes = tokens.end_tool_call
+            return (closes,) if may_end and closes is not None else ()
+        # An answer without a word comes out only where the grammar knows no other.
+        ends = tokens.end if may_end and (self._phase == "answer" or not can_go_on) else ()
+        may_call = self._constraint.calls.is_offered and (may_end or self._phase == "start")
+        return (*ends, opens) if may_call and opens is not None else ends
+
+
+_TEXT: tuple[Phase, ...] = ("start", "answer")

@@ -1,0 +1,121 @@
+"""The conversation that a request body holds.
+
+One thing is left out on the way: Claude Code's attribution line, see `_without_attribution`. Enters: a body
+whose shape is right and whose rules are kept. Leaves: a `Conversation`. Read next: `validation.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from caesura.messages.blocks_in import (
+    WireBlock,
+    WireImage,
+    WireRedactedThinking,
+    WireText,
+    WireThinking,
+    WireToolResult,
+    WireToolUse,
+    marked,
+)
+from caesura.messages.content import (
+    Block,
+    CacheControl,
+    Conversation,
+    ImageBlock,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    Turn,
+    merge_turns,
+)
+from caesura.messages.images_in import image_of
+from caesura.messages.tools_in import cache_control_of, tool_of
+from caesura.messages.wire_in import WireCountRequest, WireMessage
+
+ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
+
+
+def conversation_of(wire: WireCountRequest, messages: list[WireMessage]) -> Conversation:
+    """The conversation; raises InvalidRequestError for a picture that is refused.
+
+    messages: those that count.
+    """
+    turns: list[Turn] = []
+    for index, message in enumerate(messages):
+        blocks = tuple(
+            _block(block, f"messages.{index}.content.{position}")
+            for position, block in enumerate(message.content)
+        )
+        turns.append(Turn(role=message.role, content=blocks))
+    merged = list(merge_turns(turns))
+    if wire.cache_control is not None:
+        merged[-1] = _marked(merged[-1], cache_control_of(wire.cache_control))
+    return Conversation(
+        turns=tuple(merged),
+        system=_without_attribution(wire.system or []),
+        tools=tuple(map(tool_of, wire.tools or [])),
+    )
+
+
+def _text(wire: WireText) -> TextBlock:
+    return TextBlock(text=wire.text, cache_control=cache_control_of(wire.cache_control))
+
+
+def _block(wire: WireBlock, path: str) -> Block:
+    match wire:
+        case WireText():
+            return _text(wire)
+        case WireThinking():
+            return ThinkingBlock(thinking=wire.thinking, signature=wire.signature, path=path)
+        case WireRedactedThinking():
+            return RedactedThinkingBlock(data=wire.data, path=path)
+        case WireImage():
+            return image_of(wire, path, cache_control_of(wire.cache_control))
+        case WireToolUse():
+            control = cache_control_of(wire.cache_control)
+            return ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, cache_control=control)
+        case WireToolResult():
+            return _tool_result(wire, path)
+
+
+def _tool_result(wire: WireToolResult, path: str) -> ToolResultBlock:
+    """Breakpoints inside the result become one after it, which keeps at least as much, and as long."""
+    breakpoints = sorted(marked(wire), key=lambda control: control.ttl == "1h")
+    return ToolResultBlock(
+        tool_use_id=wire.tool_use_id,
+        content=tuple(
+            TextBlock(text=block.text)
+            if isinstance(block, WireText)
+            else image_of(block, f"{path}.tool_result.content.{position}", None)
+            for position, block in enumerate(wire.content or [])
+        ),
+        is_error=bool(wire.is_error),
+        cache_control=cache_control_of(breakpoints[-1]) if breakpoints else None,
+    )
+
+
+def _without_attribution(system: list[WireText]) -> tuple[TextBlock, ...]:
+    """The system blocks without the line that Claude Code puts first, to say which client asks.
+
+    It is no instruction, and it may change from request to request, which no prefix cache survives. So it is
+    neither rendered nor counted; what follows it in its block stays.
+    """
+    blocks = tuple(map(_text, system))
+    if not blocks or not blocks[0].text.startswith(ATTRIBUTION_PREFIX):
+        return blocks
+    rest = blocks[0].text.partition("\n")[2].lstrip("\n")
+    return (replace(blocks[0], text=rest), *blocks[1:]) if rest.strip() else blocks[1:]
+
+
+def _marked(turn: Turn, control: CacheControl | None) -> Turn:
+    """The turn with the automatic breakpoint after its last block that takes one, unless one stands there."""
+    blocks = list(turn.content)
+    for position in reversed(range(len(blocks))):
+        block = blocks[position]
+        if isinstance(block, TextBlock | ImageBlock | ToolUseBlock | ToolResultBlock):
+            blocks[position] = replace(block, cache_control=block.cache_control or control)
+            break
+    return replace(turn, content=tuple(blocks))

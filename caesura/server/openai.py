@@ -1,0 +1,103 @@
+"""OpenAI's chat API, as an adapter over the same Client.
+
+A chat becomes the body of a Messages request and is read like one; the reply goes back in OpenAI's form. A
+chat that names no limit may write as much as the window leaves.
+Enters: exchanges. Leaves: chat completions. Read next: `openai_reading.py`, `openai_writing.py`;
+`completions.py` for texts without a chat. docs/openai.md lists every field.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from starlette.routing import Route
+
+from caesura.messages.background import Background
+from caesura.messages.client import Client
+from caesura.messages.errors import InvalidRequestError
+from caesura.messages.request import MessagesRequest
+from caesura.messages.response import ModelInfo
+from caesura.messages.validation import Dialect, parse_json, parse_request
+from caesura.server.catalogue import find_model
+from caesura.server.config import ServerConfig
+from caesura.server.endpoint import Endpoint
+from caesura.server.exchange import Exchange
+from caesura.server.openai_reading import messages_body, with_places_of
+from caesura.server.openai_shapes import ChatBody, read_shape
+from caesura.server.openai_writing import ChatFraming, chat_json
+from caesura.server.replies import Replies
+
+# OpenAI's clients send no version, and temperatures.
+_DIALECT = Dialect(version="2023-06-01", is_strict=True)
+
+
+class _Chat(NamedTuple):
+    """What was asked, and the request that it became, under the name that the asker uses."""
+
+    body: ChatBody
+    request: MessagesRequest
+
+
+class OpenAiApi:
+    """The handlers, over one Client."""
+
+    def __init__(
+        self,
+        client: Client,
+        replies: Replies,
+        config: ServerConfig,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """wall_clock: seconds since 1970, for `created`."""
+        self._client = client
+        self._replies = replies
+        self._config = config
+        self._wall_clock = wall_clock
+        self._background = Background()
+
+    def routes(self) -> list[Route]:
+        """What is answered here."""
+        return [Route("/v1/chat/completions", Endpoint(self.create_chat), methods=["POST"])]
+
+    async def create_chat(self, exchange: Exchange) -> None:
+        """Answer a chat, whole or streamed."""
+        raw = await exchange.read_body(self._config.max_body_bytes)
+        models = await self._client.models()
+        chat = await self._background.run(len(raw), lambda: _read(raw, lambda name: find_model(models, name)))
+        request = await self._replies.address(exchange, chat.request)
+        if not (chat.body.max_tokens or chat.body.max_completion_tokens):
+            request = await self._with_room(exchange, request, find_model(models, request.model))
+        created_s = int(self._wall_clock())
+        if request.stream:
+            options = chat.body.stream_options
+            has_usage = options is not None and bool(options.include_usage)
+            framing = ChatFraming(created_s=created_s, has_usage=has_usage)
+            await self._replies.stream(exchange, request, framing, name=chat.body.model)
+        else:
+            message = await self._replies.whole(exchange, request)
+            await exchange.send_json(chat_json(replace(message, model=chat.body.model), created_s=created_s))
+
+    async def _with_room(
+        self, exchange: Exchange, request: MessagesRequest, info: ModelInfo
+    ) -> MessagesRequest:
+        """The request with whatever its prompt leaves; one that leaves nothing is refused by the Client."""
+        num_prompt = await exchange.until_disconnect(self._client.count_tokens(request))
+        room = max(2, info.max_input_tokens - num_prompt)
+        return replace(request, max_tokens=min(info.max_tokens, room))
+
+
+def _read(raw: bytes, find: Callable[[str], ModelInfo]) -> _Chat:
+    body = read_shape(ChatBody, parse_json(raw))
+    limit = find(body.model).max_tokens
+    try:
+        request = parse_request(messages_body(body, max_tokens=limit), _DIALECT)
+    except InvalidRequestError as error:
+        raise with_places_of(body, error) from error
+    if body.temperature is not None and body.temperature > 1:
+        if request.thinking.mode == "enabled":
+            raise InvalidRequestError("`temperature` may only be set to 1 when thinking is enabled")
+        request = replace(request, sampling=replace(request.sampling, temperature=body.temperature))
+    return _Chat(body, request)
