@@ -49,6 +49,8 @@ class SteppedEngine:
             for number in _due(waiting, recorder):
                 sequences[self._add(waiting.pop(number), batch.temperature)] = number
                 recorder.start(number)
+            if not self._core.has_work:
+                raise RuntimeError("the streams ended before the long prompt was read; the figure is void")
             for report in self._core.step():
                 recorder.put(sequences[report.sequence], [0])
         self._core.cancel_all()

@@ -1,9 +1,9 @@
 """The models that are measured: nano, and Llama shapes with random weights that every peer opens.
 
 Speed must not depend on when a model chooses to stop, and all sides must do the same work. So the
-end-of-turn token's row of the output projection is made to point away from what the network says on
-average: its logit is far below all others. Enters: a trained folder, or none (then random weights of the
-same shape). Leaves: a folder that every contender loads. Read next: `decode.py`.
+end-of-turn token's row of the output projection is zeros in a random model, where something is always
+likelier, and in a trained one points away from whatever the network says. Enters: a trained folder, or none
+(then random weights of the same shape). Leaves: a folder that every contender loads. Read next: `decode.py`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def endless_folder(source: Path | None, folder: Path, *, is_quick: bool) -> Path
     """Write the folder to be measured, from `source` if there is one."""
     if source is not None:
         model, tokenizer = load_model(source), Tokenizer.load(source)
+        _silence(model, tokenizer, _away_from_all(model, tokenizer.vocab_size))
     else:
         config = shape(is_quick=is_quick)
         model, tokenizer = _random(config)
@@ -86,13 +87,17 @@ def _random(config: ModelConfig) -> tuple[Transformer, Tokenizer]:
 
 
 def _export(model: Transformer, tokenizer: Tokenizer, folder: Path) -> Path:
-    with torch.no_grad():
-        output = model.embed_tokens if model.lm_head is None else model.lm_head
-        output.weight[tokenizer.marker(END)] = _away_from_all(model, tokenizer.vocab_size)
     export(model.to_dtype(torch.bfloat16), tokenizer, folder, {})
     return folder
 
 
+def _silence(model: Transformer, tokenizer: Tokenizer, row_D: Tensor) -> None:
+    output = model.embed_tokens if model.lm_head is None else model.lm_head
+    with torch.no_grad():
+        output.weight[tokenizer.marker(END)] = row_D
+
+
+@torch.no_grad()
 def _away_from_all(model: Transformer, num_words: int) -> Tensor:
     """(D,): the row whose products with what the network puts out come nearest to `_END_LOGIT`. A row of
     zeros would be drawn now and then among the twenty likeliest.

@@ -3,17 +3,18 @@
 A step without prompts takes a typical time, which depends on how many sequences decode. With prompts it
 may take `max_stretch` times as long, and `target_s` at most, or twice as long where that is more. What a
 prompt's token costs grows with what lies before it, so chunks are measured in work: a token after c others
-counts as 1 + c / CONTEXT, and reading those c for the chunk at all, however small it is, as c / HISTORY.
-Seconds per unit of work are learnt from steps as they come.
+counts as 1 + c / CONTEXT; a chunk at all, however small it is, as CHUNK, and fetching those c for it as
+c / HISTORY. Seconds per unit of work are learnt from steps as they come.
 Enters: how long steps took. Leaves: work. No clock. Read next: `scheduler.py`.
 """
 
 from __future__ import annotations
 
 # The context at which reading it costs a token about as much as all else, and how much of it is fetched from
-# memory in the time that a token takes; need not be exact.
+# memory in the time that a token takes; then what a chunk's operators cost by themselves. None need be exact.
 CONTEXT = 2048
 HISTORY = 256
+CHUNK = 8
 # The share of a new measurement in what is believed.
 _LEARNING = 0.25
 # A measurement counts at most this many times what is believed: the machine may have been busy.
@@ -26,12 +27,12 @@ _ALONE_LOAD_S = 0.25
 
 def chunk_work(start: int, size: int) -> float:
     """The work of `size` tokens that follow `start` others."""
-    return start / HISTORY + size * (1 + (start + size / 2) / CONTEXT)
+    return CHUNK + start / HISTORY + size * (1 + (start + size / 2) / CONTEXT)
 
 
 def tokens_within(work: float, start: int) -> int:
     """How many tokens after `start` others that much work pays for."""
-    return max(0, int((work - start / HISTORY) / (1 + start / CONTEXT)))
+    return max(0, int((work - CHUNK - start / HISTORY) / (1 + start / CONTEXT)))
 
 
 class Pace:
