@@ -7,6 +7,7 @@ over once the lease has run out. Every method may block. Enters: batches and out
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ LIFE_MS = 24 * 3_600_000
 KEPT_MS = 29 * LIFE_MS
 # Rows of one transaction: so few that nobody who writes besides has to wait.
 _ROWS = 1_000
+_NAME = re.compile(r"msgbatch_[0-9a-f]{24}", re.ASCII)
 
 _BATCH_COLUMNS = [batches.c[field.name] for field in fields(Batch)]
 
@@ -81,8 +83,9 @@ class BatchStore:
 
     def find(self, tenant: str, name: str) -> Batch:
         """One batch of a tenant. Raises NotFoundError."""
-        query = self._stored().where(batches.c.tenant == tenant, batches.c.id == name[:64])
-        found = self._batches(query)
+        query = self._stored().where(batches.c.tenant == tenant, batches.c.id == name)
+        # Whatever else is sent as a name, the database need not even see.
+        found = self._batches(query) if _NAME.fullmatch(name) else []
         if not found:
             raise NotFoundError(f"message batch not found: {name[:100]}")
         return found[0]

@@ -23,7 +23,7 @@ from caesura.server.catalogue import page_request
 from caesura.server.config import MIB
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import Exchange
-from caesura.server.file_store import FileStore, StoredFile
+from caesura.server.file_store import FILE_NAME, FileStore, StoredFile
 from caesura.server.multipart import MultipartReader
 from caesura.server.uploads import UploadForm
 
@@ -209,6 +209,13 @@ def _place_of(token: str) -> _Place:
     try:
         text = base64.urlsafe_b64decode(token.removeprefix("page_").encode()).decode()
         created_ms, _, name = text.partition(".")
-        return _Place(int(created_ms[:15]), name[:64])
+        place = _Place(int(created_ms[:15]), name)
     except (binascii.Error, ValueError) as error:
-        raise InvalidRequestError("page: it is no `next_page` of this server") from error
+        raise _no_token() from error
+    if not FILE_NAME.fullmatch(name):
+        raise _no_token()
+    return place
+
+
+def _no_token() -> InvalidRequestError:
+    return InvalidRequestError("page: it is no `next_page` of this server")

@@ -23,6 +23,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Who is being answered: somebody who waits, or a batch.
 Tier = Literal["standard", "batch"]
 
+_REPLY = ("model", "tier")
 _FIRST_TOKEN_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 _BETWEEN_TOKENS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 5.0)
 
@@ -63,7 +64,16 @@ class Metrics:
         """engines: asked whenever the page is read. energy: None where the machine says nothing of it."""
         self._registry = registry = CollectorRegistry()
         self._prompts = _Prompts()
-        reply = ("model", "tier")
+        self._add_requests(registry)
+        self._add_replies(registry)
+        self._add_times(registry)
+        registry.register(self._prompts)
+        registry.register(_Engines(engines))
+        if energy is not None:
+            registry.register(_Energy(energy))
+        ProcessCollector(registry=registry)
+
+    def _add_requests(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "caesura_requests", "Answered, by status.", ("method", "route", "status"), registry=registry
         )
@@ -73,41 +83,40 @@ class Metrics:
         self.errors = Counter(
             "caesura_errors", "By type; status 200 is a stream's end.", ("type", "status"), registry=registry
         )
+
+    def _add_replies(self, registry: CollectorRegistry) -> None:
         self.replies = Counter(
-            "caesura_replies", "Replies that ended, by how.", (*reply, "outcome"), registry=registry
+            "caesura_replies", "Replies that ended, by how.", (*_REPLY, "outcome"), registry=registry
         )
         self.replies_in_flight = Gauge(
             "caesura_replies_in_flight", "Replies that wait or are written.", ("tier",), registry=registry
         )
         self.tokens = Counter(
-            "caesura_tokens", "Of complete replies; no token twice.", (*reply, "kind"), registry=registry
+            "caesura_tokens", "Of complete replies; no token twice.", (*_REPLY, "kind"), registry=registry
         )
+
+    def _add_times(self, registry: CollectorRegistry) -> None:
         self.time_to_first_token = Histogram(
             "caesura_time_to_first_token_seconds",
             "From the request to its first delta.",
-            reply,
+            _REPLY,
             buckets=_FIRST_TOKEN_S,
             registry=registry,
         )
         self.inter_token = Histogram(
             "caesura_inter_token_seconds",
             "Between neighbouring deltas of a reply.",
-            reply,
+            _REPLY,
             buckets=_BETWEEN_TOKENS_S,
             registry=registry,
         )
         self.time_per_output_token = Histogram(
             "caesura_time_per_output_token_seconds",
             "From first delta to last, a token.",
-            reply,
+            _REPLY,
             buckets=_BETWEEN_TOKENS_S,
             registry=registry,
         )
-        registry.register(self._prompts)
-        registry.register(_Engines(engines))
-        if energy is not None:
-            registry.register(_Energy(energy))
-        ProcessCollector(registry=registry)
 
     def count_tokens(self, model: str, tier: Tier, usage: Usage) -> None:
         """A complete reply's tokens, by kind."""

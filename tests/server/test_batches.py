@@ -304,7 +304,7 @@ async def test_pages_go_on_by_id_and_back(in_process: Connect, store: BatchStore
     assert ([batch["id"] for batch in last["data"]], last["has_more"]) == (order[2:], False)
     back = (await client.get(f"{PATH}?limit=2&before_id={order[3]}")).json()
     assert ([batch["id"] for batch in back["data"]], back["has_more"]) == (order[1:3], True)
-    for query in ("limit=0", "after_id=msgbatch_none", "before_id=../x", "after_id=a&before_id=b"):
+    for query in ("limit=0", "after_id=msgbatch_none", "before_id=%00", "after_id=a&before_id=b"):
         assert (await client.get(f"{PATH}?{query}")).status_code == 400
 
 
