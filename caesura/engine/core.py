@@ -15,9 +15,10 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
-from caesura.engine.constraint import BitBlock, Keeper
+from caesura.engine.constraint import Keeper
 from caesura.engine.page_keys import page_keys, root_key
 from caesura.engine.phases import Move, PhaseMachine, PhaseState, phase_machine
 from caesura.engine.prefix_cache import PrefixCache
@@ -25,6 +26,7 @@ from caesura.engine.runner import Runner
 from caesura.engine.sampler import Draw, MaskTable, draw
 from caesura.engine.scheduler import Load, Scheduler, SchedulerConfig, StepPlan
 from caesura.engine.sequence import FinishReason, Sequence, SequenceRequest
+from caesura.engine.tail_warming import TailWarmer, run_to_the_end
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.events import Event
 from caesura.messages.response import Usage
@@ -103,6 +105,8 @@ class EngineStats:
     num_steps: since the start.
     num_prompt_tokens, num_cached_tokens, num_output_tokens: of finished sequences, since the start; the
         second is the part of the first that was at hand.
+    num_warmed_tokens: computed ahead of any request, while there was none (see `tail_warming.py`); none of
+        them is among the others.
     """
 
     num_running: int
@@ -119,6 +123,7 @@ class EngineStats:
     num_prompt_tokens: int
     num_cached_tokens: int
     num_output_tokens: int
+    num_warmed_tokens: int
 
     @property
     def num_used_pages(self) -> int:
@@ -154,9 +159,16 @@ class EngineCore:
         self._table = table
         self._scheduler = Scheduler(cache, config)
         self._live: dict[int, Prepared] = {}
-        self._bits = BitBlock(config.max_running, table.num_words)
         self._next_ids = itertools.count()
         self._num_steps = self._num_prompt_tokens = self._num_cached_tokens = self._num_output_tokens = 0
+        # To be run by whoever runs the steps, and only while there are none.
+        self.warmer = TailWarmer(
+            cache,
+            partial(run_to_the_end, runner),
+            identity=identity,
+            sequence_ids=self._next_ids,
+            clock=clock,
+        )
 
     @property
     def has_work(self) -> bool:
@@ -170,12 +182,12 @@ class EngineCore:
 
     def check(self, request: SequenceRequest) -> None:
         """Raise InvalidRequestError for a request that leaves no room for an answer."""
-        if len(request.prompt) >= self.max_positions:
-            raise InvalidRequestError(
-                f"prompt is too long: {len(request.prompt)} tokens > {self.max_positions - 1} maximum"
-            )
+        # A prompt that is only computed may fill the window; one that is answered leaves a token's room.
+        longest = self.max_positions - (1 if request.max_tokens else 0)
+        if len(request.prompt) > longest:
+            raise InvalidRequestError(f"prompt is too long: {len(request.prompt)} tokens > {longest} maximum")
         room = min(request.max_tokens, self.max_positions - len(request.prompt))
-        if request.opening != "answer" and request.max_tokens and room < 2:
+        if request.opening == "think" and request.max_tokens and room < 2:
             raise InvalidRequestError("thinking needs room for at least 2 output tokens, there is room for 1")
 
     def prepare(self, request: SequenceRequest) -> Prepared:
@@ -189,7 +201,9 @@ class EngineCore:
             max_tokens=max_output,
             calls=request.constraint.calls,
         )
-        parser = self._format.parser(request.opening, stop_sequences=request.stop_sequences)
+        parser = self._format.parser(
+            request.opening, stop_sequences=request.stop_sequences, is_continued=request.is_continued
+        )
         # With no room for output there is nothing to force either.
         move = machine.begin(request.opening) if max_output else Move(PhaseState("start"), ())
         page_size = self._scheduler.cache.pool.page_size
@@ -213,9 +227,9 @@ class EngineCore:
         return Prepared(sequence, machine, keeper, parser, told, max_output, estimate)
 
     def add(self, prepared: Prepared) -> None:
-        """Queue a sequence."""
-        self._live[prepared.sequence.id] = prepared
+        """Queue a sequence. If that fails, there is none."""
         self._scheduler.add(prepared.sequence, self._clock())
+        self._live[prepared.sequence.id] = prepared
 
     def cancel(self, sequence: int) -> Report | None:
         """Stop a sequence and free its pages now; None if it has ended already."""
@@ -251,32 +265,13 @@ class EngineCore:
         started = self._clock()
         output = self._runner.run(plan)
         sampling = [self._live[sequence] for sequence in output.sequences]
-        # A graphics card still computes the logits while the grammars are asked here.
-        draws = [self._draw_of(live, number) for number, live in enumerate(sampling)]
+        draws = [_draw_of(live) for live in sampling]
         wants_log_probs = any(live.sequence.request.wants_log_probs for live in sampling)
-        drawn = draw(
-            output.logits_RV,
-            draws,
-            self._table,
-            bits_RW=self._bits.bits_GW,
-            wants_log_probs=wants_log_probs,
-        )
+        drawn = draw(output.logits_RV, draws, self._table, wants_log_probs=wants_log_probs)
         self._scheduler.commit(plan, elapsed_s=self._clock() - started, now=now)
         log_probs = drawn.log_probs or [None] * len(sampling)
         reports = [self._advance_or_fail(*each) for each in zip(sampling, drawn.ids, log_probs, strict=True)]
         return reports + self._end_warmed(plan)
-
-    def _draw_of(self, live: Prepared, number: int) -> Draw:
-        """What a row wants. number: of the row of bits that its grammar, if there is one, writes to."""
-        sequence, state = live.sequence, live.sequence.phase
-        row = self._bits.rows[number]
-        return Draw(
-            sequence.request.sampling,
-            live.machine.mask(state.phase, has_grammar=live.keeper.is_armed),
-            sequence.seed,
-            state.num_output,
-            live.keeper.allow(row),
-        )
 
     def stats(self) -> EngineStats:
         """The numbers as they stand."""
@@ -297,6 +292,7 @@ class EngineCore:
             num_prompt_tokens=self._num_prompt_tokens,
             num_cached_tokens=self._num_cached_tokens,
             num_output_tokens=self._num_output_tokens,
+            num_warmed_tokens=self.warmer.num_tokens,
         )
 
     def _load(self, load: Load, now: float) -> None:
@@ -370,6 +366,17 @@ def _append(
     if sequence.request.wants_log_probs:
         sequence.log_probs.append(log_prob)
     return parser.feed(token)
+
+
+def _draw_of(live: Prepared) -> Draw:
+    sequence, state = live.sequence, live.sequence.phase
+    return Draw(
+        sequence.request.sampling,
+        live.machine.mask(state.phase, has_grammar=live.keeper.is_armed),
+        sequence.seed,
+        state.num_output,
+        live.keeper.bits(),
+    )
 
 
 def _is_over(live: Prepared) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,11 +19,13 @@ import torch
 
 from caesura.engine.core import EngineCore
 from caesura.engine.engine import Engine
-from caesura.engine.grammar import GrammarCompiler
-from caesura.engine.identity import cache_identity, folder_identity
-from caesura.engine.kv_store import KVStore, page_bytes
+from caesura.engine.identity import cache_identity, folder_identity, read_unchanged
+from caesura.engine.int8_store import Int8Store
+from caesura.engine.kv_store import KVDtype, KVStore, page_bytes
 from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA, PagePool
+from caesura.engine.plain_store import PlainStore
 from caesura.engine.prefix_cache import PrefixCache
+from caesura.engine.process_memory import keep_freed_memory, on_own_thread
 from caesura.engine.runner import Runner, has_fast_bfloat16
 from caesura.engine.sampler import MaskTable
 from caesura.engine.scheduler import SchedulerConfig
@@ -38,6 +41,7 @@ from caesura.tokens.foreign_tokenizer import ForeignTokenizer
 from caesura.tokens.tokenizer import Tokenizer
 
 _MAX_ONE_THREAD_PARAMETERS = 30_000_000
+KV_STORES: Mapping[KVDtype | None, type[PlainStore | Int8Store]] = {None: PlainStore, "int8": Int8Store}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +69,24 @@ class EngineConfig:
     num_pages: of the pool; None: as many as `kv_bytes` hold, and no more than every sequence needs.
     kv_bytes: memory for keys and values. It is claimed as it is used. A pool that holds less than the
         model's window shortens the window.
+    kv_dtype: how keys and values are kept; None: as they are computed. int8 takes about half of bfloat16's
+        memory, and a little accuracy and time.
     num_threads: of each operator; None: one for models below 30M parameters, whose operators are too small
         to share, else torch's own choice. Large batches gain from a second thread on an idle machine.
     tiers: where pages are kept below memory; None: nowhere. Several engines may share them; whoever made
         them closes them after the engines.
+    warms_tails: whether a client computes what the next turn will begin with while nobody asks for anything,
+        for models whose template writes former turns otherwise than they were generated.
     """
 
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     max_waiting: int = 1024
     num_pages: int | None = None
     kv_bytes: int = 4_000_000_000
+    kv_dtype: KVDtype | None = None
     num_threads: int | None = None
     tiers: PageTiers | None = None
+    warms_tails: bool = True
 
 
 def load(
@@ -94,19 +104,31 @@ def load(
     dtype: of weights and pages; see `chosen_dtype`.
     quantise: how the weights of products are packed; None: not at all.
     rope_scaling: stretches the window; None: as config.json says.
-    Raises FolderError or TokenizerError naming the file and what is wrong with it.
+    Raises FolderError or TokenizerError naming the file and what is wrong with it; FolderError too for a
+    folder that is changed meanwhile.
     """
     if not folder.is_dir():
         raise FolderError(f"{folder} is not a folder")
     dtype = chosen_dtype(dtype, quantise, device)
-    model = load_model(folder, dtype=dtype, device=device, quantise=quantise, rope_scaling=rope_scaling)
+    read_model = partial(
+        load_model, folder, dtype=dtype, device=device, quantise=quantise, rope_scaling=rope_scaling
+    )
+    read = partial(_read, folder, read_model, name=name or folder.resolve().name, quantise=quantise)
+    return read_unchanged(folder, partial(on_own_thread, read))
+
+
+def _read(
+    folder: Path, read_model: Callable[[], Transformer], *, name: str, quantise: Quantisation | None
+) -> LoadedModel:
+    """A network with what else its folder holds."""
+    model = read_model()
     tokenizer, chat_format = load_format(folder)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise FolderError(
             f"{folder}: tokenizer.json has {tokenizer.vocab_size} tokens, "
             f"config.json has room for {model.config.vocab_size}"
         )
-    info = _info(folder, name or folder.resolve().name, model.config.max_positions)
+    info = _info(folder, name, model.config.max_positions)
     info = replace(info, can_think=chat_format.can_think)
     return LoadedModel(
         model=model,
@@ -129,17 +151,10 @@ def chosen_dtype(dtype: torch.dtype | None, quantise: Quantisation | None, devic
 def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Engine:
     """An engine for a loaded model, with a pool of its own. It starts with its first request."""
     config = config or EngineConfig()
+    keep_freed_memory()
     is_small = loaded.model.config.num_parameters < _MAX_ONE_THREAD_PARAMETERS
     num_threads = config.num_threads or (1 if is_small else None)
     return Engine(build_core(loaded, config), num_threads=num_threads, max_waiting=config.max_waiting)
-
-
-def grammar_compiler(loaded: LoadedModel) -> GrammarCompiler:
-    """A compiler of grammars for a loaded model's vocabulary."""
-    tokens = loaded.chat_format.phase_tokens
-    ids = (tokens.think, tokens.end_think, *tokens.end, *tokens.never, tokens.tool_call, tokens.end_tool_call)
-    markers = {token for token in ids if token is not None}
-    return GrammarCompiler(loaded.tokenizer.token_bytes, markers=markers)
 
 
 def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:
@@ -147,13 +162,7 @@ def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:
     model, weight = loaded.model, loaded.model.embed_tokens.weight
     page_size = PAGE_SIZE_CUDA if weight.device.type == "cuda" else PAGE_SIZE_CPU
     pool = PagePool(config.num_pages or _num_pages(model, page_size, config), page_size)
-    store = KVStore(
-        model.config,
-        num_pages=pool.num_pages,
-        page_size=page_size,
-        dtype=weight.dtype,
-        device=weight.device,
-    )
+    store = _store(model, pool, config.kv_dtype)
     table = MaskTable.build(
         loaded.chat_format.phase_tokens,
         num_words=loaded.tokenizer.vocab_size,
@@ -172,8 +181,20 @@ def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:
     )
 
 
+def _store(model: Transformer, pool: PagePool, kv_dtype: KVDtype | None) -> KVStore:
+    weight = model.embed_tokens.weight
+    return KV_STORES[kv_dtype](
+        model.config,
+        num_pages=pool.num_pages,
+        page_size=pool.page_size,
+        dtype=weight.dtype,
+        device=weight.device,
+    )
+
+
 def _num_pages(model: Transformer, page_size: int, config: EngineConfig) -> int:
-    affordable = config.kv_bytes // page_bytes(model.config, page_size, model.embed_tokens.weight.dtype)
+    dtype = model.embed_tokens.weight.dtype
+    affordable = config.kv_bytes // page_bytes(model.config, page_size, dtype, config.kv_dtype)
     pages_per_window = -(-model.config.max_positions // page_size)
     return max(1, min(affordable, pages_per_window * config.scheduler.max_running))
 

@@ -7,13 +7,12 @@ the iterator cancels the sequence within one step. Read next: `engine.py`.
 How a prompt is kept: its cache breakpoints become retentions of 5 minutes or an hour. A prompt is matched
 page by page with what is there, and the longest match counts, so a breakpoint looks back over all blocks
 before it, not over 20. What `message_start` says of the cache is an estimate, what `message_delta` says is
-exact.
-
-What the answer must look like and which tools may be called becomes grammars, which are compiled before
-anything is queued too.
+exact. Where the format writes former turns otherwise than they were generated, the engine is given what the
+next prompt will begin with, to compute it while nobody asks for anything.
 
 How thinking is asked for: "disabled" opens the answer; "enabled" opens a thought of at most
-`budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought.
+`budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought. A
+model that cannot think decides not to.
 """
 
 from __future__ import annotations
@@ -26,20 +25,18 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.core import Finished
 from caesura.engine.engine import Engine
-from caesura.engine.grammar import GrammarCompiler
-from caesura.engine.grammar_sources import calls_source, format_source
-from caesura.engine.loading import EngineConfig, LoadedModel, build_engine, grammar_compiler
-from caesura.engine.phases import CallRules
+from caesura.engine.loading import EngineConfig, LoadedModel, build_engine
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
 from caesura.engine.streams import Stream
+from caesura.engine.tails import EndedReply, TailSource, next_tail
 from caesura.engine.tiers import PageTiers
-from caesura.messages.content import Conversation
+from caesura.messages.content import Conversation, ToolUseBlock
 from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fingerprints import Fingerprints
+from caesura.messages.fold import MessageFold
 from caesura.messages.request import Effort, MessagesRequest
 from caesura.messages.response import ModelInfo, StopReason
 from caesura.tokens.phase_tokens import Opening
@@ -57,7 +54,6 @@ EFFORT_BUDGETS: dict[Effort, int | None] = {
 
 STOP_REASONS: dict[FinishReason, StopReason] = {
     "end": "end_turn",
-    "tool_use": "tool_use",
     "max_tokens": "max_tokens",
     "stop_sequence": "stop_sequence",
     "window": "model_context_window_exceeded",
@@ -79,14 +75,13 @@ class _Served(NamedTuple):
     loaded: LoadedModel
     engine: Engine
     texts: TextMemory
-    grammars: GrammarCompiler
+    warms_tails: bool
 
 
 def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
-    grammars = grammar_compiler(loaded)
-    grammars.prepare()
     texts = TextMemory(loaded.tokenizer.vocab_size)
-    return _Served(loaded, build_engine(loaded, config), texts, grammars)
+    warms_tails = config.warms_tails and not loaded.chat_format.is_append_only
+    return _Served(loaded, build_engine(loaded, config), texts, warms_tails)
 
 
 class LocalClient:
@@ -115,6 +110,7 @@ class LocalClient:
         served = self._find(request.model)
         sequence_request = await self._sequence_request(served, request)
         stream = served.engine.submit(sequence_request)
+        reply, has_ended = MessageFold(), False
         try:
             name = _message_id()
             miss = self._fingerprints.diagnose(request, sequence_request.prompt, name)
@@ -122,11 +118,19 @@ class LocalClient:
             async for news in stream:
                 if isinstance(news, Finished):
                     yield _outcome(news)
+                    has_ended = True
                     yield MessageStop()
                 else:
+                    if served.warms_tails:
+                        reply.add(news)
                     yield news
         finally:
             await _leave(stream, request)
+            if has_ended and served.warms_tails and not _has_calls(reply):
+                ended = EndedReply(
+                    conversation=request.conversation, content=reply.content, request=sequence_request
+                )
+                served.engine.warm(_tail_source(served, ended))
 
     async def count_tokens(self, request: MessagesRequest) -> int:
         """The length of the rendered prompt."""
@@ -151,7 +155,6 @@ class LocalClient:
         """Shut the engines down; replies on their way end in an ApiError."""
         for served in self._served.values():
             served.engine.close()
-            served.grammars.close()
         self._renderers.shutdown(wait=False, cancel_futures=True)
 
     def _find(self, model: str) -> _Served:
@@ -161,17 +164,17 @@ class LocalClient:
         return served
 
     async def _sequence_request(self, served: _Served, request: MessagesRequest) -> SequenceRequest:
+        _check_offered(request)
         prompt = await self._render(served, request)
         _check_limits(len(prompt.ids), request, served)
-        constraint = await _constraint(served, request)
         return SequenceRequest(
             prompt=prompt.ids,
-            opening=_opening(request),
+            opening=_opening(request, served),
+            is_continued=request.conversation.is_prefilled,
             max_tokens=request.max_tokens,
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
-            constraint=constraint,
             tenant=request.tenant,
             retentions=tuple(map(_retention, prompt.breakpoints)),
         )
@@ -180,7 +183,7 @@ class LocalClient:
         """The prompt. One that exceeds the window is rendered to its end all the same, because its
         refusal and `count_tokens` both state the exact length.
         """
-        conversation, opening = request.conversation, _opening(request)
+        conversation, opening = request.conversation, _opening(request, served)
         if conversation.is_prefilled and opening != "answer":
             raise InvalidRequestError(
                 "messages: the final turn is the assistant's, which cannot be continued when thinking is "
@@ -196,33 +199,6 @@ class LocalClient:
             raise InvalidRequestError(f"messages: {error}") from error
 
 
-async def _constraint(served: _Served, request: MessagesRequest) -> Constraint:
-    """The grammars that the reply keeps to. Raises InvalidRequestError for what cannot be enforced."""
-    conversation, choice = request.conversation, request.tool_choice
-    calls = calls_source(conversation.tools, choice)
-    tokens = served.loaded.chat_format.phase_tokens
-    if calls is not None and (tokens.tool_call is None or tokens.end_tool_call is None):
-        raise InvalidRequestError(
-            "tools: this model has no tokens that open and close a call of a tool; leave the tools out"
-        )
-    if calls is None and request.output_format is None:
-        return FREE
-    if request.output_format is not None and conversation.is_prefilled:
-        raise InvalidRequestError(
-            "output_config.format: an answer that has begun cannot be given a form; end with a user turn"
-        )
-    compiled = served.grammars.compiled
-    return Constraint(
-        answer=await compiled(format_source(request.output_format)) if request.output_format else None,
-        call=await compiled(calls) if calls else None,
-        calls=CallRules(
-            is_offered=calls is not None,
-            is_wanted=calls is not None and choice.mode in ("any", "tool"),
-            is_parallel=choice.is_parallel,
-        ),
-    )
-
-
 async def _leave(stream: Stream, request: MessagesRequest) -> None:
     """Cancel the sequence if it has not ended, and tell whoever wants to know what it had taken."""
     if request.when_cut is None or stream.is_over:
@@ -231,11 +207,25 @@ async def _leave(stream: Stream, request: MessagesRequest) -> None:
         request.when_cut(usage)
 
 
-def _opening(request: MessagesRequest) -> Opening:
-    if request.thinking.mode == "enabled":
-        return "think"
-    # With a single token there is nothing to decide: it has to be the answer's.
-    return "choose" if request.thinking.mode == "adaptive" and request.max_tokens != 1 else "answer"
+def _has_calls(reply: MessageFold) -> bool:
+    """Templates keep the thought before a call until its result is answered."""
+    return any(isinstance(block, ToolUseBlock) for block in reply.content)
+
+
+def _tail_source(served: _Served, reply: EndedReply) -> TailSource:
+    texts, chat_format = served.texts.of(reply.request.tenant), served.loaded.chat_format
+    return partial(next_tail, reply, chat_format, texts, max_tokens=served.engine.max_positions)
+
+
+def _opening(request: MessagesRequest, served: _Served) -> Opening:
+    """How the prompt ends. `max_tokens` has no say in it: `count_tokens` is not told any."""
+    match request.thinking.mode:
+        case "enabled":
+            return "think"
+        case "adaptive":
+            return "choose" if served.loaded.chat_format.can_think else "answer"
+        case "disabled":
+            return "answer"
 
 
 def _budget(request: MessagesRequest) -> int | None:
@@ -254,6 +244,19 @@ def _num_characters(conversation: Conversation) -> int:
     texts = [*(getattr(block, "text", "") or getattr(block, "thinking", "") for block in blocks)]
     texts += [block.text for block in conversation.system]
     return sum(len(text) + _BLOCK_CHARACTERS for text in texts)
+
+
+def _check_offered(request: MessagesRequest) -> None:
+    """Refuse what an engine without grammars cannot promise: calls that parse, and answers of a form."""
+    if request.conversation.tools and request.tool_choice.mode != "none":
+        raise InvalidRequestError(
+            "tools: this server's models cannot call tools yet; leave them out, or set `tool_choice` to"
+            " `none`"
+        )
+    if request.output_format is not None:
+        raise InvalidRequestError(
+            "output_config.format: this server's models cannot be held to a format yet; leave it out"
+        )
 
 
 def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:

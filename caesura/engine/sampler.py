@@ -7,8 +7,7 @@ Greedy rows take the likeliest id. Other rows invert the cumulative distribution
 which is a function of the row's seed and its position alone. So the same logits draw the same id whatever
 else is in the batch and however often the row was preempted. The logits themselves are the same bit for
 bit in float32 only: in bfloat16 the shape of a product moves its rounding, so there the same seed can give
-another text in other company. Shapes: R rows, G of them with a grammar, P masks, V vocabulary, W words and B
-bytes of bits.
+another text in other company. Shapes: R rows, G of them with a grammar, P phases' masks, V vocabulary.
 Enters: logits and what each row wants. Leaves: ids and, if wanted, their log-probabilities.
 """
 
@@ -32,9 +31,6 @@ _MASKS: tuple[MaskName, ...] = get_args(MaskName)
 # the likeliest id has any probability left.
 _MIN_TEMPERATURE = 1e-6
 _WORD = (1 << 64) - 1
-# For each byte of a grammar's bits, the penalties of the eight ids that they stand for.
-_BITS_OF_BYTES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
-_PENALTIES = np.where(_BITS_OF_BYTES, 0.0, -np.inf).astype(np.float32)
 
 
 class Draw(NamedTuple):
@@ -43,14 +39,14 @@ class Draw(NamedTuple):
     sampling: temperature, top-k, top-p.
     mask: which of the phases' masks holds.
     seed, position: of the random number.
-    has_grammar: whether a grammar's bits hold instead of the mask.
+    bits: the ids that a grammar allows; None where none holds.
     """
 
     sampling: Sampling
     mask: MaskName
     seed: int
     position: int
-    has_grammar: bool = False
+    bits: Bits | None = None
 
 
 class Drawn(NamedTuple):
@@ -65,11 +61,9 @@ class MaskTable:
     """Which ids may not be drawn.
 
     penalties_PV: -inf where an id is banned, else 0, in float32; one row for each mask.
-    num_words: the tokenizer's ids; those beyond them are banned everywhere.
     """
 
     penalties_PV: Tensor
-    num_words: int
 
     @classmethod
     def build(
@@ -84,55 +78,34 @@ class MaskTable:
                 table[row, list(mask.allowed)] = 0.0
             table[row, list(mask.banned)] = -torch.inf
         table[:, num_words:] = -torch.inf
-        return cls(penalties_PV=table, num_words=num_words)
+        return cls(penalties_PV=table)
 
-    def apply(self, logits_RV: Tensor, draws: Sequence[Draw], bits_RW: Bits | None = None) -> Tensor:
-        """The logits in float32, with -inf where a row's mask forbids, or its grammar where one holds.
-
-        bits_RW: what grammars allow, in the rows that have one.
+    def apply(self, logits_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+        """The logits with -inf where a row's mask or its grammar forbids, in their own dtype: sums of two are
+        slow.
         """
-        bound = [row for row, each in enumerate(draws) if each.has_grammar]
-        if bound and bits_RW is not None and len(bound) == len(draws):
-            return logits_RV + self._grammar_penalties(bits_RW[: len(draws)])
         indices = [_MASKS.index(each.mask) for each in draws]
-        if not bound and len(set(indices)) == 1:
-            return logits_RV + self.penalties_PV[indices[0]]
-        index_R = torch.tensor(indices, device=logits_RV.device)
-        penalties_RV = self.penalties_PV.index_select(0, index_R)
-        if bound and bits_RW is not None:
-            penalties_RV[bound] = self._grammar_penalties(bits_RW[bound])
-        return logits_RV + penalties_RV
-
-    def _grammar_penalties(self, bits_GW: Bits) -> Tensor:
-        """A byte of the bits looks up the penalties of eight ids; ids beyond the bits are banned. Grammars
-        allow nothing that a phase's mask bans, so theirs need not be added.
-        """
-        vocab_size, device = self.penalties_PV.shape[1], self.penalties_PV.device
-        bytes_GB = bits_GW.view(np.uint8)[:, : -(-vocab_size // 8)]
-        if device.type == "cpu":
-            # Far faster than torch's own look-up, which wants indices of four bytes.
-            found_GV = torch.from_numpy(np.take(_PENALTIES, bytes_GB, axis=0)).flatten(1)
+        penalties_PV = self.penalties_PV.to(logits_RV.dtype)
+        if len(set(indices)) == 1:
+            masked_RV = logits_RV + penalties_PV[indices[0]]
         else:
-            table = torch.from_numpy(_PENALTIES).to(device)
-            found_GV = table[torch.from_numpy(bytes_GB).to(device).int()].flatten(1)
-        missing = max(0, vocab_size - found_GV.shape[1])
-        if missing:
-            return torch.nn.functional.pad(found_GV, (0, missing), value=-torch.inf)
-        return found_GV[:, :vocab_size]
+            index_R = torch.tensor(indices, device=logits_RV.device)
+            masked_RV = logits_RV + penalties_PV.index_select(0, index_R)
+        for row, each in enumerate(draws):
+            if each.bits is not None:
+                masked_RV[row].masked_fill_(
+                    _banned(each.bits, masked_RV.shape[1], masked_RV.device), -torch.inf
+                )
+        return masked_RV
 
 
 def draw(
-    logits_RV: Tensor,
-    draws: Sequence[Draw],
-    table: MaskTable,
-    *,
-    bits_RW: Bits | None = None,
-    wants_log_probs: bool = False,
+    logits_RV: Tensor, draws: Sequence[Draw], table: MaskTable, *, wants_log_probs: bool = False
 ) -> Drawn:
-    """One id for each row; none for a step that only reads. bits_RW: see `MaskTable.apply`."""
+    """One id for each row; none for a step that only reads."""
     if not draws:
         return Drawn([], None)
-    masked_RV = table.apply(logits_RV, draws, bits_RW)
+    masked_RV = table.apply(logits_RV, draws)
     ids_R = _draw(masked_RV, draws)
     log_probs = None
     if wants_log_probs:
@@ -140,6 +113,20 @@ def draw(
         chosen_R = scores_RV.gather(1, ids_R[:, None])[:, 0]
         log_probs = (chosen_R - scores_RV.logsumexp(dim=-1)).tolist()
     return Drawn(ids_R.tolist(), log_probs)
+
+
+def _banned(bits: Bits, vocab_size: int, device: torch.device) -> Tensor:
+    """True for each id whose bit is not set; ids beyond the bits are banned."""
+    if device.type == "cpu":
+        # One pass over the bytes, where torch would need several over words.
+        allowed = np.unpackbits(bits.view(np.uint8), count=vocab_size, bitorder="little")
+        return torch.from_numpy(allowed == 0)
+    words = torch.from_numpy(bits.view(np.int32)).to(device)
+    allowed = (words[:, None] >> torch.arange(32, device=device, dtype=torch.int32)) & 1
+    banned_V = torch.ones(vocab_size, dtype=torch.bool, device=device)
+    num_known = min(vocab_size, allowed.numel())
+    banned_V[:num_known] = allowed.flatten()[:num_known] == 0
+    return banned_V
 
 
 def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
@@ -186,6 +173,7 @@ def _any_of_the_top(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
 def _heated(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
     temperatures = [each.sampling.temperature for each in draws]
     # The likeliest is moved to 0 first, so that a small temperature cannot overflow.
+    scores_RV = scores_RV.float()
     scores_RV = scores_RV - scores_RV.amax(dim=-1, keepdim=True)
     if all(each == 1 for each in temperatures):
         return scores_RV
