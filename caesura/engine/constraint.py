@@ -22,26 +22,41 @@ from caesura.tokens.phase_tokens import PhaseTokens
 
 log = logging.getLogger(__name__)
 
-# A bit for each id, the first in the lowest place of the first word.
+# A bit for each id and one more, the first in the lowest place of the first word.
 Bits = NDArray[np.uint32]
 
 
-class Allowed(NamedTuple):
-    """What may come next.
-
-    bits: the ids that go on with the text. The matcher's own array, valid until it is asked again.
-    may_end: whether the text may end here.
-    """
+class BitRow(NamedTuple):
+    """Where one grammar writes what it allows: the bits, and their address for those who know no arrays."""
 
     bits: Bits
-    may_end: bool
+    address: int
+
+
+class BitBlock:
+    """Rows of bits that lie behind one another, so that they are read at once.
+
+    bits_GW: all of them, G rows of W words.
+    """
+
+    def __init__(self, num_rows: int, num_ids: int) -> None:
+        self.bits_GW: Bits = np.zeros((num_rows, (num_ids + 1 + 31) // 32), dtype=np.uint32)
+        first, stride = self.bits_GW.ctypes.data, self.bits_GW.strides[0]
+        self.rows = [BitRow(bits, first + at * stride) for at, bits in enumerate(self.bits_GW)]
+
+
+class Ends(NamedTuple):
+    """Whether a text may end where it is, and whether it must."""
+
+    may: bool
+    must: bool
 
 
 class Matcher(Protocol):
     """Follows one text."""
 
-    def allowed(self) -> Allowed:
-        """What may come next. Raises GrammarError where that cannot be said."""
+    def allow(self, row: BitRow) -> Ends:
+        """Write down the ids that go on with the text. Raises GrammarError where they cannot be found."""
         ...
 
     def advance(self, token: int) -> None:
@@ -111,38 +126,38 @@ class Keeper:
 
     def advance(self, token: int, state: PhaseState) -> None:
         """A token was sampled, which led to this state. Raises GrammarError."""
-        is_within = state.phase == "tool" if self._phase == "tool" else state.phase in _TEXT
+        is_within = state.phase == self._phase or (state.phase in _TEXT and self._phase in _TEXT)
         if self._matcher is not None and is_within:
             self._matcher.advance(token)
-        self.enter(state)
+        if state.phase != self._phase:
+            self.enter(state)
 
-    def bits(self) -> Bits | None:
-        """The ids that may come next, those that leave the phase included; None where no grammar holds."""
+    def allow(self, row: BitRow) -> bool:
+        """Write down the ids that may come next, those that leave the phase included. False where no grammar
+        holds, or where it has broken.
+        """
         if self._matcher is None:
-            return None
+            return False
         try:
-            bits, may_end = self._matcher.allowed()
+            ends = self._matcher.allow(row)
         except GrammarError as error:
-            return self._break(str(error))
-        exits = self._exits(may_end=may_end, can_go_on=bool(bits.any()))
-        for token in exits:
-            bits[token >> 5] |= np.uint32(1 << (token & 31))
-        return bits if exits or bits.any() else self._break("nothing can follow")
+            log.error("a grammar cannot go on: %s", error)
+            self.is_broken = True
+            return False
+        for token in self._exits(ends):
+            row.bits[token >> 5] |= np.uint32(1 << (token & 31))
+        return True
 
-    def _break(self, why: str) -> None:
-        log.error("a grammar cannot go on: %s", why)
-        self.is_broken = True
-
-    def _exits(self, *, may_end: bool, can_go_on: bool) -> tuple[int, ...]:
+    def _exits(self, ends: Ends) -> tuple[int, ...]:
         """The ids that leave the phase, where they may."""
         tokens, opens = self._tokens, self._tokens.tool_call
         if self._phase == "tool":
             closes = tokens.end_tool_call
-            return (closes,) if may_end and closes is not None else ()
+            return (closes,) if ends.may and closes is not None else ()
         # An answer without a word comes out only where the grammar knows no other.
-        ends = tokens.end if may_end and (self._phase == "answer" or not can_go_on) else ()
-        may_call = self._constraint.calls.is_offered and (may_end or self._phase == "start")
-        return (*ends, opens) if may_call and opens is not None else ends
+        exits = tokens.end if ends.may and (self._phase == "answer" or ends.must) else ()
+        may_call = self._constraint.calls.is_offered and (ends.may or self._phase == "start")
+        return (*exits, opens) if may_call and opens is not None else exits
 
 
 _TEXT: tuple[Phase, ...] = ("start", "answer")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from caesura.engine.constraint import Keeper
+from caesura.engine.constraint import BitBlock, Keeper
 from caesura.engine.page_keys import page_keys, root_key
 from caesura.engine.phases import Move, PhaseMachine, PhaseState, phase_machine
 from caesura.engine.prefix_cache import PrefixCache
@@ -159,6 +159,7 @@ class EngineCore:
         self._table = table
         self._scheduler = Scheduler(cache, config)
         self._live: dict[int, Prepared] = {}
+        self._bits = BitBlock(config.max_running, table.num_words)
         self._next_ids = itertools.count()
         self._num_steps = self._num_prompt_tokens = self._num_cached_tokens = self._num_output_tokens = 0
         # To be run by whoever runs the steps, and only while there are none.
@@ -265,13 +266,31 @@ class EngineCore:
         started = self._clock()
         output = self._runner.run(plan)
         sampling = [self._live[sequence] for sequence in output.sequences]
-        draws = [_draw_of(live) for live in sampling]
+        # A graphics card still computes the logits while the grammars are asked here.
+        draws = [self._draw_of(live, number) for number, live in enumerate(sampling)]
         wants_log_probs = any(live.sequence.request.wants_log_probs for live in sampling)
-        drawn = draw(output.logits_RV, draws, self._table, wants_log_probs=wants_log_probs)
+        drawn = draw(
+            output.logits_RV,
+            draws,
+            self._table,
+            bits_RW=self._bits.bits_GW,
+            wants_log_probs=wants_log_probs,
+        )
         self._scheduler.commit(plan, elapsed_s=self._clock() - started, now=now)
         log_probs = drawn.log_probs or [None] * len(sampling)
         reports = [self._advance_or_fail(*each) for each in zip(sampling, drawn.ids, log_probs, strict=True)]
         return reports + self._end_warmed(plan)
+
+    def _draw_of(self, live: Prepared, number: int) -> Draw:
+        """What a row wants. number: of the row of bits that its grammar, if there is one, writes to."""
+        sequence, state = live.sequence, live.sequence.phase
+        return Draw(
+            sequence.request.sampling,
+            live.machine.mask(state.phase, has_grammar=live.keeper.is_armed),
+            sequence.seed,
+            state.num_output,
+            live.keeper.allow(self._bits.rows[number]),
+        )
 
     def stats(self) -> EngineStats:
         """The numbers as they stand."""
@@ -366,17 +385,6 @@ def _append(
     if sequence.request.wants_log_probs:
         sequence.log_probs.append(log_prob)
     return parser.feed(token)
-
-
-def _draw_of(live: Prepared) -> Draw:
-    sequence, state = live.sequence, live.sequence.phase
-    return Draw(
-        sequence.request.sampling,
-        live.machine.mask(state.phase, has_grammar=live.keeper.is_armed),
-        sequence.seed,
-        state.num_output,
-        live.keeper.bits(),
-    )
 
 
 def _is_over(live: Prepared) -> bool:

@@ -19,6 +19,7 @@ import torch
 
 from caesura.engine.core import EngineCore
 from caesura.engine.engine import Engine
+from caesura.engine.grammar import GrammarCompiler
 from caesura.engine.identity import cache_identity, folder_identity, read_unchanged
 from caesura.engine.int8_store import Int8Store
 from caesura.engine.kv_store import KVDtype, KVStore, page_bytes
@@ -155,6 +156,14 @@ def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Eng
     is_small = loaded.model.config.num_parameters < _MAX_ONE_THREAD_PARAMETERS
     num_threads = config.num_threads or (1 if is_small else None)
     return Engine(build_core(loaded, config), num_threads=num_threads, max_waiting=config.max_waiting)
+
+
+def grammar_compiler(loaded: LoadedModel) -> GrammarCompiler:
+    """A compiler of grammars for a loaded model's vocabulary."""
+    tokens = loaded.chat_format.phase_tokens
+    ids = (tokens.think, tokens.end_think, *tokens.end, *tokens.never, tokens.tool_call, tokens.end_tool_call)
+    markers = {token for token in ids if token is not None}
+    return GrammarCompiler(loaded.tokenizer.token_bytes, markers=markers)
 
 
 def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:

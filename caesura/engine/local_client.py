@@ -10,6 +10,9 @@ before it, not over 20. What `message_start` says of the cache is an estimate, w
 exact. Where the format writes former turns otherwise than they were generated, the engine is given what the
 next prompt will begin with, to compute it while nobody asks for anything.
 
+What the answer must look like and which tools may be called becomes grammars, which are compiled before
+anything is queued too.
+
 How thinking is asked for: "disabled" opens the answer; "enabled" opens a thought of at most
 `budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought. A
 model that cannot think decides not to.
@@ -25,9 +28,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.core import Finished
 from caesura.engine.engine import Engine
-from caesura.engine.loading import EngineConfig, LoadedModel, build_engine
+from caesura.engine.grammar import GrammarCompiler
+from caesura.engine.grammar_sources import calls_source, format_source
+from caesura.engine.loading import EngineConfig, LoadedModel, build_engine, grammar_compiler
+from caesura.engine.phases import CallRules
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
 from caesura.engine.streams import Stream
 from caesura.engine.tails import EndedReply, TailSource, next_tail
@@ -54,6 +61,7 @@ EFFORT_BUDGETS: dict[Effort, int | None] = {
 
 STOP_REASONS: dict[FinishReason, StopReason] = {
     "end": "end_turn",
+    "tool_use": "tool_use",
     "max_tokens": "max_tokens",
     "stop_sequence": "stop_sequence",
     "window": "model_context_window_exceeded",
@@ -76,12 +84,15 @@ class _Served(NamedTuple):
     engine: Engine
     texts: TextMemory
     warms_tails: bool
+    grammars: GrammarCompiler
 
 
 def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
     texts = TextMemory(loaded.tokenizer.vocab_size)
     warms_tails = config.warms_tails and not loaded.chat_format.is_append_only
-    return _Served(loaded, build_engine(loaded, config), texts, warms_tails)
+    grammars = grammar_compiler(loaded)
+    grammars.prepare()
+    return _Served(loaded, build_engine(loaded, config), texts, warms_tails, grammars)
 
 
 class LocalClient:
@@ -155,6 +166,7 @@ class LocalClient:
         """Shut the engines down; replies on their way end in an ApiError."""
         for served in self._served.values():
             served.engine.close()
+            served.grammars.close()
         self._renderers.shutdown(wait=False, cancel_futures=True)
 
     def _find(self, model: str) -> _Served:
@@ -164,7 +176,7 @@ class LocalClient:
         return served
 
     async def _sequence_request(self, served: _Served, request: MessagesRequest) -> SequenceRequest:
-        _check_offered(request)
+        _check_calls(served, request)
         prompt = await self._render(served, request)
         _check_limits(len(prompt.ids), request, served)
         return SequenceRequest(
@@ -175,6 +187,7 @@ class LocalClient:
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
+            constraint=await _constraint(served, request),
             tenant=request.tenant,
             retentions=tuple(map(_retention, prompt.breakpoints)),
         )
@@ -197,6 +210,39 @@ class LocalClient:
             return await asyncio.get_running_loop().run_in_executor(self._renderers, render)
         except ValueError as error:
             raise InvalidRequestError(f"messages: {error}") from error
+
+
+def _check_calls(served: _Served, request: MessagesRequest) -> None:
+    """Refuse tools where the model knows no calls, and a form for an answer that has begun."""
+    tokens, wants_calls = served.loaded.chat_format.phase_tokens, request.tool_choice.mode != "none"
+    knows_calls = tokens.tool_call is not None and tokens.end_tool_call is not None
+    if request.conversation.tools and wants_calls and not knows_calls:
+        raise InvalidRequestError(
+            "tools: this model has no tokens that open and close a call of a tool; leave the tools out, or"
+            " set `tool_choice` to `none`"
+        )
+    if request.output_format is not None and request.conversation.is_prefilled:
+        raise InvalidRequestError(
+            "output_config.format: an answer that has begun cannot be given a form; end with a user turn"
+        )
+
+
+async def _constraint(served: _Served, request: MessagesRequest) -> Constraint:
+    """The grammars that the reply keeps to. Raises InvalidRequestError for what cannot be enforced."""
+    choice, output_format = request.tool_choice, request.output_format
+    calls = calls_source(request.conversation.tools, choice)
+    if calls is None and output_format is None:
+        return FREE
+    compiled = served.grammars.compiled
+    return Constraint(
+        answer=await compiled(format_source(output_format)) if output_format is not None else None,
+        call=await compiled(calls) if calls is not None else None,
+        calls=CallRules(
+            is_offered=calls is not None,
+            is_wanted=calls is not None and choice.mode in ("any", "tool"),
+            is_parallel=choice.is_parallel,
+        ),
+    )
 
 
 async def _leave(stream: Stream, request: MessagesRequest) -> None:
@@ -244,19 +290,6 @@ def _num_characters(conversation: Conversation) -> int:
     texts = [*(getattr(block, "text", "") or getattr(block, "thinking", "") for block in blocks)]
     texts += [block.text for block in conversation.system]
     return sum(len(text) + _BLOCK_CHARACTERS for text in texts)
-
-
-def _check_offered(request: MessagesRequest) -> None:
-    """Refuse what an engine without grammars cannot promise: calls that parse, and answers of a form."""
-    if request.conversation.tools and request.tool_choice.mode != "none":
-        raise InvalidRequestError(
-            "tools: this server's models cannot call tools yet; leave them out, or set `tool_choice` to"
-            " `none`"
-        )
-    if request.output_format is not None:
-        raise InvalidRequestError(
-            "output_config.format: this server's models cannot be held to a format yet; leave it out"
-        )
 
 
 def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:

@@ -31,6 +31,13 @@ _MASKS: tuple[MaskName, ...] = get_args(MaskName)
 # the likeliest id has any probability left.
 _MIN_TEMPERATURE = 1e-6
 _WORD = (1 << 64) - 1
+# For each byte of a grammar's bits, the penalties of the eight ids that they stand for: 0 or minus infinity,
+# which numpy does not know in the shorter dtype, so there it is spelled in bits.
+_BITS_OF_BYTES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+_PENALTIES = {
+    torch.float32: np.where(_BITS_OF_BYTES, 0.0, -np.inf).astype(np.float32),
+    torch.bfloat16: np.where(_BITS_OF_BYTES, 0, 0xFF80).astype(np.uint16).view(np.int16),
+}
 
 
 class Draw(NamedTuple):
@@ -39,14 +46,14 @@ class Draw(NamedTuple):
     sampling: temperature, top-k, top-p.
     mask: which of the phases' masks holds.
     seed, position: of the random number.
-    bits: the ids that a grammar allows; None where none holds.
+    has_grammar: whether a grammar's bits hold instead of the mask.
     """
 
     sampling: Sampling
     mask: MaskName
     seed: int
     position: int
-    bits: Bits | None = None
+    has_grammar: bool = False
 
 
 class Drawn(NamedTuple):
@@ -61,9 +68,11 @@ class MaskTable:
     """Which ids may not be drawn.
 
     penalties_PV: -inf where an id is banned, else 0, in float32; one row for each mask.
+    num_words: the tokenizer's ids; those beyond them are banned everywhere.
     """
 
     penalties_PV: Tensor
+    num_words: int
 
     @classmethod
     def build(
@@ -78,34 +87,58 @@ class MaskTable:
                 table[row, list(mask.allowed)] = 0.0
             table[row, list(mask.banned)] = -torch.inf
         table[:, num_words:] = -torch.inf
-        return cls(penalties_PV=table)
+        return cls(penalties_PV=table, num_words=num_words)
 
-    def apply(self, logits_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
-        """The logits with -inf where a row's mask or its grammar forbids, in their own dtype: sums of two are
-        slow.
+    def apply(self, logits_RV: Tensor, draws: Sequence[Draw], bits_RW: Bits | None = None) -> Tensor:
+        """The logits with -inf where a row's mask forbids, or its grammar where one holds; in their own
+        dtype: sums of two are slow.
+
+        bits_RW: what grammars allow, in the rows that have one.
         """
+        bound = [row for row, each in enumerate(draws) if each.has_grammar]
+        if bound and bits_RW is not None and len(bound) == len(draws):
+            return logits_RV + self._grammar_penalties(bits_RW[: len(draws)], logits_RV.dtype)
         indices = [_MASKS.index(each.mask) for each in draws]
         penalties_PV = self.penalties_PV.to(logits_RV.dtype)
-        if len(set(indices)) == 1:
-            masked_RV = logits_RV + penalties_PV[indices[0]]
+        if not bound and len(set(indices)) == 1:
+            return logits_RV + penalties_PV[indices[0]]
+        index_R = torch.tensor(indices, device=logits_RV.device)
+        penalties_RV = penalties_PV.index_select(0, index_R)
+        if bound and bits_RW is not None:
+            penalties_RV[bound] = self._grammar_penalties(bits_RW[bound], logits_RV.dtype)
+        return logits_RV + penalties_RV
+
+    def _grammar_penalties(self, bits_GW: Bits, dtype: torch.dtype) -> Tensor:
+        """A byte of the bits looks up the penalties of eight ids; ids beyond the bits are banned. Grammars
+        allow nothing that a phase's mask bans, so theirs need not be added.
+        """
+        vocab_size, device = self.penalties_PV.shape[1], self.penalties_PV.device
+        bytes_GB = bits_GW.view(np.uint8)[:, : -(-vocab_size // 8)]
+        if device.type == "cpu" and dtype in _PENALTIES:
+            # Far faster than torch's own look-up, which wants indices of four bytes.
+            looked_up = np.take(_PENALTIES[dtype], bytes_GB, axis=0)
+            found_GV = torch.from_numpy(looked_up).view(dtype).flatten(1)
         else:
-            index_R = torch.tensor(indices, device=logits_RV.device)
-            masked_RV = logits_RV + penalties_PV.index_select(0, index_R)
-        for row, each in enumerate(draws):
-            if each.bits is not None:
-                masked_RV[row].masked_fill_(
-                    _banned(each.bits, masked_RV.shape[1], masked_RV.device), -torch.inf
-                )
-        return masked_RV
+            table = torch.from_numpy(_PENALTIES[torch.float32]).to(device=device, dtype=dtype)
+            found_GV = table[torch.from_numpy(bytes_GB).to(device).int()].flatten(1)
+        missing = max(0, vocab_size - found_GV.shape[1])
+        if missing:
+            return torch.nn.functional.pad(found_GV, (0, missing), value=-torch.inf)
+        return found_GV[:, :vocab_size]
 
 
 def draw(
-    logits_RV: Tensor, draws: Sequence[Draw], table: MaskTable, *, wants_log_probs: bool = False
+    logits_RV: Tensor,
+    draws: Sequence[Draw],
+    table: MaskTable,
+    *,
+    bits_RW: Bits | None = None,
+    wants_log_probs: bool = False,
 ) -> Drawn:
-    """One id for each row; none for a step that only reads."""
+    """One id for each row; none for a step that only reads. bits_RW: see `MaskTable.apply`."""
     if not draws:
         return Drawn([], None)
-    masked_RV = table.apply(logits_RV, draws)
+    masked_RV = table.apply(logits_RV, draws, bits_RW)
     ids_R = _draw(masked_RV, draws)
     log_probs = None
     if wants_log_probs:
@@ -113,20 +146,6 @@ def draw(
         chosen_R = scores_RV.gather(1, ids_R[:, None])[:, 0]
         log_probs = (chosen_R - scores_RV.logsumexp(dim=-1)).tolist()
     return Drawn(ids_R.tolist(), log_probs)
-
-
-def _banned(bits: Bits, vocab_size: int, device: torch.device) -> Tensor:
-    """True for each id whose bit is not set; ids beyond the bits are banned."""
-    if device.type == "cpu":
-        # One pass over the bytes, where torch would need several over words.
-        allowed = np.unpackbits(bits.view(np.uint8), count=vocab_size, bitorder="little")
-        return torch.from_numpy(allowed == 0)
-    words = torch.from_numpy(bits.view(np.int32)).to(device)
-    allowed = (words[:, None] >> torch.arange(32, device=device, dtype=torch.int32)) & 1
-    banned_V = torch.ones(vocab_size, dtype=torch.bool, device=device)
-    num_known = min(vocab_size, allowed.numel())
-    banned_V[:num_known] = allowed.flatten()[:num_known] == 0
-    return banned_V
 
 
 def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:

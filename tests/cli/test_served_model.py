@@ -109,14 +109,20 @@ async def test_the_attribution_line_is_neither_read_nor_counted(
 
 
 @BOTH
-async def test_tools_are_refused_by_name(http: httpx.AsyncClient, version: str) -> None:
-    tools = [{"name": "Bash", "description": "Runs a command.", "input_schema": {"type": "object"}}]
+async def test_a_call_of_a_tool_is_valid_though_the_model_never_learnt_it(
+    http: httpx.AsyncClient, version: str
+) -> None:
+    schema = {"type": "object", "properties": {"timeout_s": {"type": "integer"}}, "required": ["timeout_s"]}
+    tools = [{"name": "Bash", "description": "Runs a command.", "input_schema": schema}]
     headers = {**AGENT_HEADERS, **VERSIONS[version]}
-    response = await http.post("/v1/messages?beta=true", json={**AGENT_BODY, "tools": tools}, headers=headers)
-    assert response.status_code == 400
-    error = response.json()["error"]
-    assert error["type"] == "invalid_request_error"
-    assert error["message"].startswith("tools: ")
+    body = {**AGENT_BODY, "tools": tools, "tool_choice": {"type": "any"}, "stream": False}
+    response = await http.post("/v1/messages?beta=true", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    reply = response.json()
+    assert reply["stop_reason"] == "tool_use"
+    calls = [block for block in reply["content"] if block["type"] == "tool_use"]
+    assert calls and all(call["name"] == "Bash" for call in calls)
+    assert all(isinstance(call["input"]["timeout_s"], int) for call in calls)
 
 
 @BOTH

@@ -43,7 +43,8 @@ def _read(folder: Path) -> tuple[ForeignFormat, Any]:
 def _words(format_: ForeignFormat) -> list[int]:
     """The ids that an answer can hold: no structure."""
     tokens = format_.phase_tokens
-    structure = {tokens.think, tokens.end_think, *tokens.end, *tokens.never}
+    markers = {tokens.think, tokens.end_think, tokens.tool_call, tokens.end_tool_call}
+    structure = {*markers, *tokens.end, *tokens.never}
     return [token for token in range(format_.tokenizer.vocab_size) if token not in structure]
 
 

@@ -1,0 +1,64 @@
+"""What grammars are made of: the form that a request wants, as plain text.
+
+Enters: a request's output format, tools and choice. Leaves: a `GrammarSource`, equal for equal wishes. Read
+next: `grammar.py`, which compiles it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from caesura.messages.content import Tool
+from caesura.messages.errors import InvalidRequestError
+from caesura.messages.request import OutputFormat, ToolChoice
+
+Kind = Literal["json_schema", "xml", "yaml", "lark", "regex", "calls"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrammarSource:
+    """A grammar before it is compiled.
+
+    kind: how `text` is to be read.
+    text: the schema as JSON, the Lark grammar, the regular expression, or a list of tools as JSON.
+    path: where the request holds it, for errors; for calls the places of the tools, in order.
+    """
+
+    kind: Kind
+    text: str
+    path: tuple[str, ...]
+
+
+def format_source(output_format: OutputFormat) -> GrammarSource:
+    """The grammar of an answer."""
+    kind, path = output_format.kind, f"output_config.format.{output_format.kind}"
+    if kind == "lark":
+        return GrammarSource(kind=kind, text=output_format.text or "", path=(f"{path}.grammar",))
+    if kind == "regex":
+        return GrammarSource(kind=kind, text=output_format.text or "", path=(f"{path}.pattern",))
+    return GrammarSource(kind=kind, text=_json(output_format.schema or {}, path), path=(f"{path}.schema",))
+
+
+def calls_source(tools: Sequence[Tool], choice: ToolChoice) -> GrammarSource | None:
+    """The grammar of one call: of any of the tools, or of the one that is chosen; None where none may be."""
+    if choice.mode == "none" or not tools:
+        return None
+    held = [
+        (f"tools.{at}.{tool.kind}.input_schema", {"name": tool.name, "schema": dict(tool.input_schema)})
+        for at, tool in enumerate(tools)
+        if choice.mode != "tool" or tool.name == choice.name
+    ]
+    return GrammarSource(
+        kind="calls", text=_json([call for _, call in held], "tools"), path=tuple(path for path, _ in held)
+    )
+
+
+def _json(value: Mapping[str, Any] | list[dict[str, Any]], path: str) -> str:
+    # The order of keys is the order in which properties are written.
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError as error:
+        raise InvalidRequestError(f"{path}: the schema is nested too deep") from error
