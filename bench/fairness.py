@@ -40,7 +40,9 @@ class SteppedEngine:
         self._core = build_core(load(folder), EngineConfig())
 
     def run(self, batch: Batch) -> Run:
-        """The late jobs to their ends, the others to their next token after that."""
+        """The late jobs to their ends, the others some tokens on: what they take without the prompt, as long
+        as they have grown meanwhile.
+        """
         recorder = Recorder(batch)
         sequences: dict[int, int] = {}
         waiting = dict(enumerate(batch.jobs))
@@ -72,19 +74,24 @@ def _due(waiting: dict[int, Job], recorder: Recorder) -> list[int]:
 
 
 def _is_over(recorder: Recorder, batch: Batch, is_late: Sequence[bool]) -> bool:
-    """Whether every late job is done and every other one has written once more."""
-    ends_s: list[float] = []
+    """Whether every late job is done and every other one has since written as many tokens as before."""
+    end_s, num_after = 0.0, 0
     for job, is_one, times_s in zip(batch.jobs, is_late, recorder.times_s, strict=True):
         if is_one and len(times_s) < job.num_new:
             return False
-        ends_s += times_s[-1:] if is_one else []
+        end_s = max(end_s, times_s[-1] if is_one else 0.0)
+        num_after = max(num_after, job.starts_after or 0)
     others = (times_s for is_one, times_s in zip(is_late, recorder.times_s, strict=True) if not is_one)
-    return all(times_s[-1] > max(ends_s) for times_s in others)
+    return all(len(times_s) > num_after and times_s[-num_after] > end_s for times_s in others)
 
 
 def gaps(times_s: Sequence[float], start_s: float, end_s: float) -> list[float]:
     """The waits between neighbouring tokens that reach into a stretch of time."""
     return [b - a for a, b in itertools.pairwise(times_s) if b > start_s and a < end_s]
+
+
+def _gaps_after(times_s: Sequence[float], start_s: float) -> list[float]:
+    return [b - a for a, b in itertools.pairwise(times_s) if a >= start_s]
 
 
 def p99(values: Sequence[float]) -> float:
@@ -95,10 +102,13 @@ def p99(values: Sequence[float]) -> float:
 
 
 def gap_without(batch: Batch, run: Run) -> float:
-    """Milliseconds, from when all streams have begun until the long prompt comes."""
+    """Milliseconds, from when all streams have begun until the long prompt comes, and from its first token
+    on: streams take longer as they grow.
+    """
     early = run.times_s[:-1]
     start_s = max(times_s[0] for times_s in early)
-    return 1e3 * p99([gap for times_s in early for gap in gaps(times_s, start_s, run.starts_s[-1])])
+    before = [gap for times_s in early for gap in gaps(times_s, start_s, run.starts_s[-1])]
+    return 1e3 * p99(before + [gap for times_s in early for gap in _gaps_after(times_s, run.times_s[-1][0])])
 
 
 def gap_with(batch: Batch, run: Run) -> float:

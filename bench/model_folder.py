@@ -21,6 +21,8 @@ from caesura.train.stage import export
 
 _END_LOGIT = -30.0
 _NUM_PROBED = 4096
+# So many texts of so many words, and as many again of its own.
+_NUM_WRITTEN = 48
 _TEXT = "Once upon a time a hare asked a tortoise: what is 12 times 31? It paused to think. "
 
 
@@ -99,11 +101,29 @@ def _silence(model: Transformer, tokenizer: Tokenizer, row_D: Tensor) -> None:
 
 @torch.no_grad()
 def _away_from_all(model: Transformer, num_words: int) -> Tensor:
-    """(D,): the row whose products with what the network puts out come nearest to `_END_LOGIT`. A row of
-    zeros would be drawn now and then among the twenty likeliest.
+    """(D,): the row whose products with what the network puts out come nearest to `_END_LOGIT`, for words in
+    no order, as prompts here are, and for what the network likes best to write. A row of zeros would be drawn
+    now and then among the twenty likeliest.
     """
-    tokens_1T = torch.randint(
-        len(MARKERS), num_words, (1, _NUM_PROBED), generator=torch.Generator().manual_seed(0)
-    )
-    hidden_TD = model(tokens_1T, torch.arange(_NUM_PROBED)[None], PackedAttention())[0].float()
-    return torch.linalg.lstsq(hidden_TD, torch.full((_NUM_PROBED, 1), _END_LOGIT)).solution[:, 0]
+    generator = torch.Generator().manual_seed(0)
+    random_1T = torch.randint(len(MARKERS), num_words, (1, _NUM_PROBED), generator=generator)
+    prompts_BT = torch.randint(len(MARKERS), num_words, (_NUM_WRITTEN, _NUM_WRITTEN), generator=generator)
+    written_BT = _written(model, prompts_BT, num_words)
+    hidden_TD = torch.cat([_hidden(model, tokens).flatten(0, 1) for tokens in (random_1T, written_BT)])
+    return torch.linalg.lstsq(hidden_TD, torch.full((len(hidden_TD), 1), _END_LOGIT)).solution[:, 0]
+
+
+def _written(model: Transformer, tokens_BT: Tensor, num_words: int) -> Tensor:
+    """Texts with as many words again, each the likeliest."""
+    for _ in range(tokens_BT.shape[1]):
+        logits_BV = model.logits(_hidden(model, tokens_BT)[:, -1].to(model.embed_tokens.weight.dtype))
+        logits_BV[:, : len(MARKERS)] = -torch.inf
+        logits_BV[:, num_words:] = -torch.inf
+        tokens_BT = torch.cat((tokens_BT, logits_BV.argmax(-1, keepdim=True)), dim=1)
+    return tokens_BT
+
+
+def _hidden(model: Transformer, tokens_BT: Tensor) -> Tensor:
+    """(B, T, D), in float32."""
+    positions_BT = torch.arange(tokens_BT.shape[1]).expand(tokens_BT.shape)
+    return model(tokens_BT, positions_BT, PackedAttention()).float()

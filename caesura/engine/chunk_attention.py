@@ -1,7 +1,8 @@
 """Attention of a chunk: the last N tokens of L read what came before them, and each other up to themselves.
 
 torch's CPU kernel is slow in bfloat16: there, blocks of queries take two products and a softmax each, over
-no more keys than the block's last query may read. Elsewhere torch's own is as fast or faster.
+no more keys than the block's last query may read, padded to whole pages: oneDNN prepares a product anew for
+each size. Elsewhere torch's own is as fast or faster.
 Shapes: N queries, L keys, H query heads, K key/value heads, G = H / K, M = N * G, E head dimension; queries
 that share a key/value head are folded into one product. Enters: queries, and pieces of keys and values.
 Leaves: what each query read. Read next: `paged_attention.py`, whose chunks come here.
@@ -23,14 +24,20 @@ _BLOCK = 128
 
 
 def chunk_attention(
-    query_NHE: Tensor, pieces: Sequence[Piece], store: KVStore, mask_NL: Tensor | None = None
+    query_NHE: Tensor,
+    pieces: Sequence[Piece],
+    store: KVStore,
+    *,
+    length: int,
+    mask_NL: Tensor | None = None,
 ) -> Tensor:
     """softmax(Q K' / sqrt(E)) V, query n reading the keys up to L - N + n. Returns (N, H, E).
 
-    store: lends the space for scores. mask_NL: what `chunk_mask` gave for this N and L.
+    pieces: hold L keys, and where it works in blocks any number of others after those. store: lends the
+    space for scores. length: L. mask_NL: what `chunk_mask` gave for this N and L.
     """
     if works_in_blocks(query_NHE.dtype, query_NHE.device):
-        return _in_blocks(query_NHE, pieces, store)
+        return _in_blocks(query_NHE, pieces, store, length)
     return _at_once(query_NHE, pieces, mask_NL)
 
 
@@ -82,17 +89,18 @@ def put_values(read_KME: Tensor, weights_KML: Tensor, pieces: Iterable[Piece]) -
                 torch.mm(weights_ML[:, span], value_LE, out=read_ME)
 
 
-def _in_blocks(query_NHE: Tensor, pieces: Sequence[Piece], store: KVStore) -> Tensor:
+def _in_blocks(query_NHE: Tensor, pieces: Sequence[Piece], store: KVStore, length: int) -> Tensor:
     num_queries, group = len(query_NHE), query_NHE.shape[1] // store.num_kv_heads
-    length = sum(piece.key_KLE.shape[1] for piece in pieces)
+    num_held = sum(piece.key_KLE.shape[1] for piece in pieces)
     folded = fold(query_NHE, store.num_kv_heads)
     read = torch.empty_like(folded, memory_format=torch.contiguous_format)
     for start in range(0, num_queries, _BLOCK):
         stop = min(num_queries, start + _BLOCK)
-        rows, num_keys = slice(start * group, stop * group), length - num_queries + stop
+        rows, num_before = slice(start * group, stop * group), length - num_queries + start
+        num_keys = min(num_held, _whole_pages(num_before + stop - start, store.page_size))
         scores = store.space("scores", store.num_kv_heads, rows.stop - rows.start, num_keys)
         put_scores(scores, folded[:, rows], pieces)
-        _hide_later_keys(scores.unflatten(1, (stop - start, group)))
+        _hide_later_keys(scores.unflatten(1, (stop - start, group))[..., num_before:])
         torch.softmax(scores, dim=-1, out=scores)
         put_values(read[:, rows], scores, pieces)
     return unfold(read, num_queries)
@@ -109,11 +117,15 @@ def _spans(pieces: Iterable[Piece], num_keys: int) -> Iterator[tuple[slice, Piec
         start = stop
 
 
+def _whole_pages(num_tokens: int, page_size: int) -> int:
+    return -(-num_tokens // page_size) * page_size
+
+
 def _hide_later_keys(scores_KNGL: Tensor) -> None:
-    """The last N keys are the queries' own tokens: each query loses those behind its own."""
-    size = scores_KNGL.shape[1]
-    is_later_NN = torch.ones(size, size, dtype=torch.bool, device=scores_KNGL.device).triu_(1)
-    scores_KNGL[..., -size:].masked_fill_(is_later_NN[:, None], -torch.inf)
+    """The first N keys are the queries' own tokens: each query loses those behind its own, and padding."""
+    _, num_queries, _, num_keys = scores_KNGL.shape
+    is_later_NL = torch.ones(num_queries, num_keys, dtype=torch.bool, device=scores_KNGL.device).triu_(1)
+    scores_KNGL.masked_fill_(is_later_NL[:, None], -torch.inf)
 
 
 def _at_once(query_NHE: Tensor, pieces: Sequence[Piece], mask_NL: Tensor | None) -> Tensor:

@@ -1,10 +1,11 @@
 """How much prefill a step can bear while others wait for their next token.
 
-A step without prompts takes a typical time, which depends on how many sequences decode. With prompts it
-may take `max_stretch` times as long, and `target_s` at most, or twice as long where that is more. What a
-prompt's token costs grows with what lies before it, so chunks are measured in work: a token after c others
-counts as 1 + c / CONTEXT; a chunk at all, however small it is, as CHUNK, and fetching those c for it as
-c / HISTORY. Seconds per unit of work are learnt from steps as they come.
+A step without prompts takes a typical time, which depends on how many sequences decode and grows as they do,
+so there is one every now and then while prompts are read. With prompts it may take `max_stretch` times as
+long, and `target_s` at most, or twice as long where that is more. What a prompt's token costs grows with what
+lies before it, so chunks are measured in work: a token after c others counts as 1 + c / CONTEXT; a chunk at
+all, however small it is, as CHUNK, and fetching those c for it as c / HISTORY. Seconds per unit of work are
+learnt from steps as they come.
 Enters: how long steps took. Leaves: work. No clock. Read next: `scheduler.py`.
 """
 
@@ -13,10 +14,12 @@ from __future__ import annotations
 # The context at which reading it costs a token about as much as all else, and how much of it is fetched from
 # memory in the time that a token takes; then what a chunk's operators cost by themselves. None need be exact.
 CONTEXT = 2048
-HISTORY = 256
+HISTORY = 128
 CHUNK = 8
 # The share of a new measurement in what is believed.
 _LEARNING = 0.25
+# After so many steps with prompts beside decode rows, one is to be without.
+_QUIET_AFTER = 16
 # A measurement counts at most this many times what is believed: the machine may have been busy.
 _MAX_SURPRISE = 4.0
 # Pages that a step reads from a lower tier before it is known how long that takes.
@@ -46,6 +49,12 @@ class Pace:
         self._work_s: float | None = None
         self._page_s: float | None = None
         self._has_learnt_beside = False
+        self._num_beside = 0
+
+    @property
+    def needs_quiet(self) -> bool:
+        """Whether it is long ago that sequences decoded without prompts beside them."""
+        return self._num_beside >= _QUIET_AFTER
 
     def work(self, num_decode: int) -> float:
         """The work that a step with so many decode rows can bear; no limit if there are none."""
@@ -62,6 +71,7 @@ class Pace:
 
     def learn(self, num_decode: int, work: float, elapsed_s: float) -> None:
         """A step took so long."""
+        self._num_beside = self._num_beside + 1 if work and num_decode else 0
         if not work:
             bucket = num_decode.bit_length()
             self._decode_s[bucket] = _learnt(self._decode_s.get(bucket), elapsed_s)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caesura.engine.chunk_attention import chunk_attention, chunk_mask
+from caesura.engine.chunk_attention import chunk_attention, chunk_mask, works_in_blocks
 from caesura.engine.history import History, Piece, history
 from caesura.engine.kv_store import KVStore
 from caesura.engine.scheduler import Row
@@ -55,12 +55,15 @@ class Chunk:
     """Consecutive tokens of one sequence.
 
     rows: which tokens of the batch.
-    tokens: what they read, themselves included; None where that is what the step itself computes.
+    tokens: what they read, themselves included, and perhaps what follows in the last page; None where that
+        is what the step itself computes.
+    length: the tokens that count.
     mask_NL: see `chunk_mask`.
     """
 
     rows: slice
     tokens: History | None
+    length: int
     mask_NL: Tensor | None
 
 
@@ -127,7 +130,9 @@ class PagedAttention:
             pieces = [Piece(*(x[chunk.rows].transpose(0, 1) for x in (key, value)))]
         else:
             pieces = list(chunk.tokens.pieces(self._store, layer))
-        return chunk_attention(query[chunk.rows], pieces, self._store, chunk.mask_NL)
+        return chunk_attention(
+            query[chunk.rows], pieces, self._store, length=chunk.length, mask_NL=chunk.mask_NL
+        )
 
 
 def _written(rows: Sequence[Row], store: KVStore) -> Tensor:
@@ -190,7 +195,8 @@ def _chunk(row: Row, start: int, store: KVStore) -> Chunk:
     rows, length = slice(start, start + len(row.tokens)), row.start + len(row.tokens)
     # The first of its prompt reads nothing but what it has just computed.
     if row.start == 0 and store.stored_dtype == store.dtype:
-        return Chunk(rows=rows, tokens=None, mask_NL=None)
+        return Chunk(rows=rows, tokens=None, length=length, mask_NL=None)
     pages = np.asarray(row.pages[: (length - 1) // store.page_size + 1], dtype=np.int64)
+    held = len(pages) * store.page_size if works_in_blocks(store.dtype, store.device) else length
     mask_NL = chunk_mask(len(row.tokens), length, store.dtype, store.device)
-    return Chunk(rows=rows, tokens=history(pages, length, store), mask_NL=mask_NL)
+    return Chunk(rows=rows, tokens=history(pages, held, store), length=length, mask_NL=mask_NL)

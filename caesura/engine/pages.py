@@ -16,7 +16,7 @@ PAGE_SIZE_CUDA = 64
 
 
 # Pages left free behind a history that has no neighbour yet, so that it can grow there.
-_ROOM_PAGES = 16
+_ROOM_PAGES = 128
 
 
 class PagePool:

@@ -31,7 +31,7 @@ class SchedulerConfig:
 
     max_running: the most sequences that hold pages at once.
     max_step_tokens: the most tokens in a step; more than `max_running`, so that prompts advance too.
-    min_chunk_tokens: prompts advance by this many tokens in every step, however long that takes.
+    min_chunk_tokens: prompts advance by this many tokens in every step that has any, however long that takes.
     target_step_s: the longest a step with decode rows is to take for the sake of prompts.
     max_stretch: the same in relation to a step with decode rows alone; the stricter one holds.
     quantum_tokens: what a tenant's turn earns (see `fairness.py`).
@@ -42,7 +42,7 @@ class SchedulerConfig:
     max_step_tokens: int = 512
     min_chunk_tokens: int = 2
     target_step_s: float = 0.06
-    max_stretch: float = 3.0
+    max_stretch: float = 3.5
     quantum_tokens: int = 2048
     max_wait_s: float = 10.0
 
@@ -220,6 +220,8 @@ class Scheduler:
             if size:
                 rows.append(_row(sequence, size))
                 budget -= size
+        if num_decode and not forced and self.pace.needs_quiet:
+            return []
         sizes = self._sizes(prompts, budget, self.pace.work(num_decode + len(forced)))
         return rows + [_row(sequence, size) for sequence, size in sizes if size]
 
@@ -255,11 +257,17 @@ class _Rest(NamedTuple):
         affordable = self.tokens
         if self.work < chunk_work(sequence.num_computed, self.tokens):
             affordable = max(least, tokens_within(self.work, sequence.num_computed))
-        return min(sequence.num_pending, self.tokens, affordable)
+        size = min(sequence.num_pending, self.tokens, affordable)
+        return size if size == sequence.num_pending else _usual(size)
 
     def less(self, sequence: Sequence, size: int) -> _Rest:
         """What remains beside such a chunk."""
         return _Rest(self.tokens - size, self.work - chunk_work(sequence.num_computed, size))
+
+
+def _usual(size: int) -> int:
+    """The size, rounded down to three binary digits: operators are prepared anew for each size."""
+    return size & (0b111 << max(0, size.bit_length() - 3))
 
 
 def _num_at_hand(sequence: Sequence) -> int:

@@ -15,9 +15,11 @@ import numpy as np
 from caesura.engine.history import Pages
 from caesura.engine.scheduler import Row
 
-# Pages that several rows must share, or that a single row must have, for a read of its own.
+# Pages that several rows must share for a read of its own, and that a single row must have: in one run, or
+# scattered, where reading each run by itself is slower than a group's copy for long.
 _MIN_SHARED = 4
 _MIN_ALONE = 32
+_MIN_SCATTERED = 128
 _NO_PAGES: Pages = np.empty(0, dtype=np.int64)
 
 
@@ -63,11 +65,17 @@ def arranged(rows: Sequence[Row], page_size: int) -> Arrangement:
             clusters.append(Cluster(tuple(alike), shared))
             continue
         for row in alike:
-            if row.start // page_size >= _MIN_ALONE:
+            if _is_read_alone(row, row.start // page_size):
                 clusters.append(Cluster((row,)))
             else:
                 others.append(row)
     return Arrangement(tuple(clusters), longest_first(others))
+
+
+def _is_read_alone(row: Row, last: int) -> bool:
+    # Pages are mostly taken in rising order, so two of them tell enough.
+    is_run = row.pages[last] - row.pages[0] == last
+    return last >= (_MIN_ALONE if is_run else _MIN_SCATTERED)
 
 
 def longest_first(rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -28,7 +28,7 @@ def test_a_percentile_needs_something_to_tell_from() -> None:
 def test_the_stall_of_a_long_prompt_shows_only_in_the_gap_with_it() -> None:
     stream = [1.0, 1.1, 1.2, 1.3, 5.3, 5.4]
     run = Run(wall_s=5.0, ids=[[0] * 6, [0]], times_s=[stream, [5.2]], starts_s=[0.5, 1.25])
-    assert gap_without(LATE, run) == pytest.approx(100.0)
+    assert gap_without(LATE, run) == pytest.approx(100.0), "of 5.3 to 5.4 too"
     assert gap_with(LATE, run) == pytest.approx(4000.0, rel=0.02)
     assert seconds_to_read(LATE, run) == pytest.approx(3.95)
 
@@ -48,4 +48,6 @@ def test_our_streams_run_on_until_a_late_prompt_is_read(tmp_path: Path) -> None:
     run = engine.run(Batch(jobs=(*early, late)))
     assert len(run.times_s[2]) == 1
     assert all(run.starts_s[2] >= times_s[4] for times_s in run.times_s[:2])
-    assert all(5 < len(times_s) < 200 and times_s[-1] > run.times_s[2][0] for times_s in run.times_s[:2])
+    ends_s = run.times_s[2][0]
+    assert all(len(times_s) < 200 for times_s in run.times_s[:2])
+    assert all(sum(time_s > ends_s for time_s in times_s) >= 5 for times_s in run.times_s[:2])

@@ -58,6 +58,20 @@ def test_a_chunk_reads_what_the_formula_says(
     mask = chunk_mask(num_queries, length, dtype, query.device)
     cuts = [0, *sorted(cut % length for cut in cuts), length]
     pieces = [Piece(key[:, a:b], value[:, a:b]) for a, b in pairwise(cuts) if a < b]
-    read = chunk_attention(query, pieces, _store(heads[1], dtype), mask)
+    read = chunk_attention(query, pieces, _store(heads[1], dtype), length=length, mask_NL=mask)
     assert read.dtype == dtype
     assert (read.double() - _formula(query, key, value)).abs().max() < error
+
+
+def test_what_lies_behind_its_keys_in_the_last_page_is_never_read() -> None:
+    generator = torch.Generator().manual_seed(3)
+    query = torch.randn(7, 4, 8, generator=generator).to(torch.bfloat16)
+    history = torch.randn(2, 2, 64, 8, generator=generator).to(torch.bfloat16)
+    read = []
+    for behind in (0.0, 300.0):
+        history[:, :, 45:] = behind
+        piece = Piece(*history.unbind(0))
+        read.append(chunk_attention(query, [piece], _store(2, torch.bfloat16), length=45))
+    assert read[0].equal(read[1])
+    key, value = history[:, :, :45].unbind(0)
+    assert (read[0].double() - _formula(query, key, value)).abs().max() < 0.05

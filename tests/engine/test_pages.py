@@ -55,9 +55,9 @@ def test_scattered_pages_are_used_to_the_last() -> None:
 
 
 def test_a_prompt_goes_into_the_smallest_gap_that_leaves_it_room() -> None:
-    pool = PagePool(1000, 32)
-    pages = pool.take(1000)
-    pool.release([*range(100, 160), *range(300, 900)])
-    assert set(pool.take(20)) < set(range(100, 160))
-    assert set(pool.take(60)) < set(range(300, 900))
-    assert len(pages) == 1000
+    pool = PagePool(3000, 32)
+    pages = pool.take(3000)
+    pool.release([*range(100, 300), *range(600, 1800)])
+    assert set(pool.take(20)) < set(range(100, 300))
+    assert set(pool.take(120)) < set(range(600, 1800))
+    assert len(pages) == 3000

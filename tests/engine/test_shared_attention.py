@@ -96,6 +96,15 @@ def test_short_rows_and_those_that_part_early_stay_among_the_others() -> None:
     assert [each.start for each in arrangement.others] == [99, 99, 9, 3]
 
 
+def test_a_scattered_row_is_copied_with_the_others_until_it_is_very_long() -> None:
+    scattered = [page for start in (10, 400, 800, 1200) for page in range(start, start + 40)]
+    run = list(range(2000, 2160))
+    arrangement = arranged([row(scattered, 100 * PAGE), row(run, 100 * PAGE)], PAGE)
+    assert [cluster.rows[0].pages for cluster in arrangement.clusters] == [run]
+    assert [each.pages for each in arrangement.others] == [scattered]
+    assert len(arranged([row(scattered, 140 * PAGE)], PAGE).clusters) == 1
+
+
 def test_the_page_that_a_row_writes_to_is_never_shared() -> None:
     rows = [row(RUN, 5 * PAGE + 1), row(RUN, 5 * PAGE + 8)]
     [cluster] = arranged(rows, PAGE).clusters
