@@ -45,7 +45,8 @@ class Admission:
         self._cache.start(sequence, path, now)
         if leader is None or leader.status != "running" or leader.num_computed < waiting.num_shared:
             return
-        if waiting.num_shared // size == len(path) and waiting.num_shared % size:
+        is_within = waiting.num_shared // size == len(path)
+        if is_within and waiting.num_shared > sequence.num_computed:
             self._cache.copy_tail(leader, sequence, waiting.num_shared)
 
     def _is_led(self, waiting: Waiting, step: int) -> bool:

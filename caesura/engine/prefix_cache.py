@@ -1,8 +1,9 @@
 """What was computed is kept: the pool, the tree of prefixes and the tiers below, joined.
 
 A sequence starts with the pages that its ids share with the tree; as its own become full they enter the
-tree, and stay there when it ends. Pages that are wanted come from the free ones, then from those that
-nobody holds. A page in the tree has one holder there and one in each sequence that uses it.
+tree, and stay there when it ends. Where it parts from the tree within a page, the beginning of that page is
+copied from the sibling that agrees furthest. Pages that are wanted come from the free ones, then from those
+that nobody holds. A page in the tree has one holder there and one in each sequence that uses it.
 With tiers below, a page is written down as soon as it is full, so leaving memory costs nothing.
 Enters: sequences. Leaves: their pages. Read next: `prefix_tree.py`, `scheduler.py`.
 """
@@ -101,6 +102,8 @@ class PrefixCache:
             self._touch(path)
             keys = sequence.keys[len(path) : (len(sequence.ids) - 1) // sequence.page_size]
             sequence.num_loadable = self._tiers.count(keys) if keys else 0
+        if not sequence.num_loadable:
+            self._copy_nearest(sequence)
 
     def grow(self, sequence: Sequence, now: float) -> bool:
         """Give a sequence pages for all its ids; False, and none, if there are not enough."""
@@ -115,6 +118,20 @@ class PrefixCache:
             self.num_evicted += len(gone)
         sequence.pages += self.pool.take(wanted, after=sequence.pages[-1] if sequence.pages else None)
         return True
+
+    def _copy_nearest(self, sequence: Sequence) -> None:
+        """Take over what a sibling of the first page that is missing has in common with it. Whoever asks is
+        told of whole pages only, so this counts as computed.
+        """
+        number, size = sequence.num_kept, sequence.page_size
+        wanted = sequence.ids[number * size : min((number + 1) * size, len(sequence.ids) - 1)]
+        if sequence.node is None or not wanted or number >= len(sequence.pages):
+            return
+        nearest = self.tree.nearest(sequence.node, wanted)
+        if nearest is not None:
+            node, num_equal = nearest
+            self._store.copy_page(node.page, sequence.pages[number])
+            sequence.num_computed += num_equal
 
     def copy_tail(self, source: Sequence, target: Sequence, num_shared: int) -> None:
         """Fork: `target` takes over the page that `source` shares in part, up to `num_shared` tokens."""
@@ -181,7 +198,9 @@ class PrefixCache:
             self._tiers.write(key, payload, retain_until=self._until(_ttl_s(sequence, number)))
         # Last, for a page that could not be written down must not stay held.
         self.pool.hold((page,))
-        return self.tree.insert(key, sequence.node, page)
+        size = sequence.page_size
+        ids = sequence.ids[number * size : (number + 1) * size]
+        return self.tree.insert(key, sequence.node, page, ids)
 
     def _adopt(self, sequence: Sequence, number: int, node: Node) -> None:
         self.tree.hold((node,))

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
+# Of pages that follow the same page, so many are compared; the youngest.
+_MAX_COMPARED = 64
 # Heaps are cleaned of what is outdated when they outgrow the tree by this many entries.
 _SLACK = 256
 
@@ -24,7 +27,8 @@ class Node:
     """One full page in memory.
 
     key, parent, page: its name, the page before it (None: it is a first page), its place in the pool.
-    num_children: nodes in memory that hang on it. num_users: sequences that hold it.
+    ids: the tokens in it.
+    children: the nodes in memory that hang on it, by key. num_users: sequences that hold it.
     last_use: when somebody last held it.
     ttl_s: how long it is to be retained after its last use; 0: not.
     retain_until: when that ends.
@@ -35,7 +39,8 @@ class Node:
     key: bytes
     parent: Node | None
     page: int
-    num_children: int = 0
+    ids: Sequence[int] = ()
+    children: dict[bytes, Node] = field(default_factory=dict[bytes, "Node"])
     num_users: int = 0
     last_use: float = 0.0
     ttl_s: float = 0.0
@@ -46,7 +51,7 @@ class Node:
     @property
     def can_go(self) -> bool:
         """Whether the tree can do without it."""
-        return self.is_present and not self.num_children and not self.num_users
+        return self.is_present and not self.children and not self.num_users
 
 
 # A time, a number that settles ties, and the node that the time is about.
@@ -95,15 +100,24 @@ class PrefixTree:
                 self.num_idle -= 1
             node.num_users += 1
 
-    def insert(self, key: bytes, parent: Node | None, page: int) -> Node:
+    def nearest(self, parent: Node, ids: Sequence[int]) -> tuple[Node, int] | None:
+        """Of the pages behind a page the one that agrees furthest with these ids, and how far; None if none
+        agrees at all.
+        """
+        youngest = itertools.islice(reversed(parent.children.values()), _MAX_COMPARED)
+        agreeing = ((node, _num_equal(node.ids, ids)) for node in youngest)
+        best = max(agreeing, key=lambda each: each[1], default=None)
+        return best if best is not None and best[1] else None
+
+    def insert(self, key: bytes, parent: Node | None, page: int, ids: Iterable[int] = ()) -> Node:
         """A node, held by the sequence that brings it, which holds the parent too."""
         assert key not in self._nodes
-        node = Node(key=key, parent=parent, page=page, num_users=1)
+        node = Node(key=key, parent=parent, page=page, ids=array("i", ids), num_users=1)
         self._nodes[key] = node
         if parent is not None:
             assert parent.is_present
             assert parent.num_users
-            parent.num_children += 1
+            parent.children[key] = node
         return node
 
     def retain(self, nodes: Iterable[Node], ttl_s: float, now: float) -> None:
@@ -152,7 +166,7 @@ class PrefixTree:
         self.num_idle -= 1
         self.num_retained -= node.is_kept
         if node.parent is not None:
-            node.parent.num_children -= 1
+            del node.parent.children[node.key]
             self._offer(node.parent)
 
     def _offer(self, node: Node) -> None:
@@ -186,6 +200,12 @@ class PrefixTree:
             node.is_kept, node.ttl_s = False, 0.0
             self.num_retained -= 1
             self._offer(node)
+
+
+def _num_equal(some: Sequence[int], others: Sequence[int]) -> int:
+    """How many leading ids are the same."""
+    pairs = enumerate(zip(some, others, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(some), len(others)))
 
 
 def _is_valid(entry: _Entry, *, is_kept: bool) -> bool:

@@ -40,6 +40,33 @@ def test_a_prompt_that_was_seen_is_computed_from_its_last_full_page_on() -> None
     assert again.num_cached == 28
 
 
+@pytest.mark.parametrize(("num_equal", "num_computed"), [(20, 10), (21, 9), (23, 7)])
+def test_where_a_prompt_parts_within_a_page_what_it_has_in_common_is_copied(
+    num_equal: int, num_computed: int
+) -> None:
+    world = world_of(40)
+    ask(world, text(0, 30))
+    ask(world, text(0, 20) + text(700, 10))
+    before = world.num_computed
+    parting = ask(world, text(0, num_equal) + text(900, 30 - num_equal))
+    assert world.num_computed - before == num_computed
+    assert parting.num_cached == 20, "the usage knows whole pages only"
+
+
+def test_a_repeated_prompt_copies_the_beginning_of_its_last_page_from_its_own_reply() -> None:
+    world = world_of(40)
+    ask(world, text(0, 31), output=4)
+    before = world.num_computed
+    ask(world, text(0, 31))
+    assert world.num_computed - before == 1
+
+
+def test_nothing_is_copied_from_a_page_that_had_to_go_for_this_very_sequence() -> None:
+    world = world_of(10)
+    ask(world, text(0, 24))
+    ask(world, text(0, 21) + text(900, 18))
+
+
 def test_one_token_at_least_is_computed() -> None:
     world = world_of(40)
     ask(world, text(0, 32))

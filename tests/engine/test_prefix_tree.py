@@ -166,3 +166,15 @@ def test_counts_are_exact_and_nothing_held_nor_a_parent_before_its_child_goes(
         for name, node in every.items():
             assert node.num_users == sum(text.startswith(name) for text, _ in held)
             assert forest.length_of(name) == len(name)
+
+
+def test_the_sibling_that_agrees_furthest_is_found() -> None:
+    tree = PrefixTree(100)
+    parent = tree.insert(b"parent", None, 0, (1, 1, 1, 1))
+    for page, ids in enumerate([(2, 3, 4, 5), (2, 3, 9, 9), (7, 7, 7, 7)], start=1):
+        tree.insert(bytes(ids), parent, page, ids)
+    found = tree.nearest(parent, (2, 3, 9, 1))
+    assert found is not None
+    assert (found[0].page, found[1]) == (2, 3)
+    assert tree.nearest(parent, (5, 3, 4, 5)) is None
+    assert tree.nearest(tree.match([b"parent", bytes((7, 7, 7, 7))])[-1], (1,)) is None
