@@ -26,6 +26,7 @@ from caesura.cli.caching import DISK_SIZE, CacheDir, CacheDisk, CacheRam, Cachin
 from caesura.cli.connect import DEFAULT_HOST, DEFAULT_PORT
 from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise, parse_bytes
 from caesura.cli.hub import is_hub_id, located
+from caesura.cli.listening import PatientProtocol
 from caesura.cli.screen import configure_logging, fail, stderr, stdout
 from caesura.cli.state import state_folder
 from caesura.cli.storing import FILES_SIZE, Files, parse_files
@@ -229,6 +230,7 @@ def run(service: Service, address: Address, listener: socket.socket, accounts: A
         announce(address, has_page=service.has_page, is_keyed=needs_key(service, accounts))
         config = uvicorn.Config(
             app,
+            http=PatientProtocol,
             log_config=None,
             access_log=service.is_verbose,
             timeout_graceful_shutdown=_STOP_TIMEOUT_S,

@@ -254,6 +254,6 @@ def create_app(client: Client, config: ServerConfig | None = None, backing: Back
     app.add_exception_handler(RequestValidationError, _validation_error)
     accounts = backing.accounts
     access = Access(config, accounts.keys if accounts else None)
-    app.add_middleware(FrontDoor, access=access, body_timeout_s=config.body_timeout_s, accounts=accounts)
+    app.add_middleware(FrontDoor, access=access, config=config, accounts=accounts)
     app.add_middleware(ResponseMeter, metrics=metrics, routes=routes)
     return app

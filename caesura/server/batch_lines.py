@@ -99,7 +99,8 @@ def _check_batchable(params: dict[str, Any]) -> None:
     }
     for name, is_refused in refused.items():
         if is_refused(params.get(name)):
-            raise InvalidRequestError(f"{name}: {params[name]!r} is not supported in a message batch")
+            shown = repr(params[name])[:100]
+            raise InvalidRequestError(f"{name}: {shown} is not supported in a message batch")
 
 
 def _errored(error: ApiError, request_id: str) -> Answer:
