@@ -41,6 +41,7 @@ from caesura.server.authentication import check_binding
 from caesura.server.backing import Backing
 from caesura.server.batch_store import BatchStore
 from caesura.server.energy import EnergyMeter, find_zones
+from caesura.server.fetching import Fetcher
 from caesura.server.file_store import FileStore
 from caesura.server.prices import Prices, read_prices
 
@@ -78,6 +79,14 @@ AllowOrigin = Annotated[
 ]
 
 
+FetchUrls = Annotated[
+    bool, typer.Option(help="Fetch images from public http and https URLs that requests name.")
+]
+OpenMetrics = Annotated[
+    bool, typer.Option(help="Show /metrics without a key, where everything else needs one.")
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where the server listens.
@@ -106,6 +115,7 @@ class Service:
     loading: how weights are kept.
     caching: where computed prompts are kept below the models' memory.
     files_bytes: what uploaded files may take; 0: none are kept.
+    fetches_urls: whether images are fetched from URLs that requests name.
     has_page: whether there is a chat page.
     is_verbose: whether every request is logged.
     """
@@ -116,6 +126,7 @@ class Service:
     loading: Loading
     caching: Caching
     files_bytes: int
+    fetches_urls: bool
     has_page: bool
     is_verbose: bool
 
@@ -155,6 +166,8 @@ def serve(
     database: Database = None,
     prices: PriceList = None,
     files: Files = FILES_SIZE,
+    fetch_urls: FetchUrls = False,
+    open_metrics: OpenMetrics = False,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
@@ -174,6 +187,7 @@ def serve(
                 is_strict=strict,
                 allowed_hosts=tuple(allow_host or ()),
                 allowed_origins=tuple(allow_origin or ()),
+                opens_metrics=open_metrics,
             ),
             num_threads=threads,
             loading=Loading(
@@ -185,6 +199,7 @@ def serve(
             ),
             caching=parse_caching(cache_dir, disk=cache_disk, ram=cache_ram),
             files_bytes=parse_files(files),
+            fetches_urls=fetch_urls,
             has_page=page,
             is_verbose=verbose,
         )
@@ -223,6 +238,7 @@ def run(service: Service, address: Address, listener: socket.socket, accounts: A
             energy=energy_meter(),
             texts=texts,
             files=file_store(service, accounts),
+            fetcher=Fetcher() if service.fetches_urls else None,
             batches=BatchStore(accounts.database),
             accounts=accounts,
         )
