@@ -48,6 +48,7 @@ from caesura.server.front_door import FrontDoor
 from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
 from caesura.server.metrics import CONTENT_TYPE, Metrics
 from caesura.server.openai import OpenAiApi
+from caesura.server.openapi import document
 from caesura.server.replies import Replies
 from caesura.server.sources import Sources
 from caesura.server.sse import MessagesFraming
@@ -105,6 +106,7 @@ class _MessagesApi:
             Route("/v1/models/{model_id:path}", Endpoint(self.retrieve_model), methods=["GET"]),
             Route("/health", Endpoint(self.health), methods=["GET"]),
             Route("/metrics", Endpoint(self.metrics), methods=["GET"]),
+            Route("/openapi.json", Endpoint(self.openapi), methods=["GET"]),
             Route("/", Endpoint(self.health), methods=["HEAD"]),
             Route("/api/hello", Endpoint(self.health), methods=["HEAD"]),
         ]
@@ -154,6 +156,9 @@ class _MessagesApi:
 
     async def metrics(self, exchange: Exchange) -> None:
         await exchange.send(self._metrics.page(), CONTENT_TYPE)
+
+    async def openapi(self, exchange: Exchange) -> None:
+        await exchange.send_json(await asyncio.to_thread(document))
 
     async def _asked(
         self, exchange: Exchange, parse: Callable[[object, Dialect], MessagesRequest]
