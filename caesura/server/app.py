@@ -202,9 +202,13 @@ def _batch_runner(
     """Who works on message batches, if any are kept."""
     if backing.batches is None:
         return None
-    measured = MeasuredClient(client, ReplyMeter(metrics, "batch"))
+    measured = MeasuredClient(_traced(client, backing), ReplyMeter(metrics, "batch"))
     batch_lines = BatchLines(measured, config, backing.accounts, sources)
     return BatchRunner(backing.batches, batch_lines.answer, traffic, backing.batch_policy)
+
+
+def _traced(client: Client, backing: Backing) -> Client:
+    return client if backing.tracing is None else backing.tracing.client(client)
 
 
 @asynccontextmanager
@@ -234,7 +238,7 @@ def _api_routes(
     meter = ReplyMeter(metrics, traffic=traffic)
 
     def replies_of(answering: Client) -> Replies:
-        return Replies(MeasuredClient(answering, meter), config, backing.accounts)
+        return Replies(MeasuredClient(_traced(answering, backing), meter), config, backing.accounts)
 
     replies = replies_of(client)
     return [
@@ -265,4 +269,6 @@ def create_app(client: Client, config: ServerConfig | None = None, backing: Back
     access = Access(config, accounts.keys if accounts else None)
     app.add_middleware(FrontDoor, access=access, config=config, accounts=accounts)
     app.add_middleware(ResponseMeter, metrics=metrics, routes=routes)
+    if backing.tracing is not None:
+        app.add_middleware(backing.tracing.app, routes=routes)
     return app
