@@ -31,7 +31,7 @@ from caesura.server.fetching import Fetcher
 from caesura.server.file_store import FileStore
 from tests.server.scripted_texts import ScriptedTexts
 
-EXAMPLES = int(os.environ.get("CAESURA_FUZZ_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("CAESURA_FUZZ_EXAMPLES", "20"))
 KEY = "a-key-for-fuzzing"
 # Nothing takes so long that is not stuck.
 STUCK_S = 60.0
