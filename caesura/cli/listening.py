@@ -10,9 +10,9 @@ Enters: bytes of clients. Leaves: what uvicorn makes of them. Read next: `serve.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 
 class PatientProtocol(H11Protocol):
@@ -41,8 +41,9 @@ class PatientProtocol(H11Protocol):
 
     def _is_idle(self) -> bool:
         """Whether no request is being answered; a connection that became a websocket is no more ours."""
-        is_ours = self in self.connections
-        return is_ours and (self.cycle is None or self.cycle.response_complete)
+        # Until the first request there is none, whatever its type says.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return self in self.connections and (cycle is None or cycle.response_complete)
 
     def _wait(self) -> None:
         # Further bytes give no further time.

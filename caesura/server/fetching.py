@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import httpx
 
@@ -64,12 +64,11 @@ class SystemResolver:
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         """Raises OSError for a name that is not known."""
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, self._look_up, host, port)
-        return [cast("str", sockaddr[0]) for *_, sockaddr in found]
+        return await loop.run_in_executor(self._threads, _look_up, host, port)
 
-    @staticmethod
-    def _look_up(host: str, port: int) -> list[tuple[object, ...]]:
-        return [(info[4],) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+def _look_up(host: str, port: int) -> list[str]:
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _default_transport() -> httpx.AsyncBaseTransport:
@@ -117,7 +116,7 @@ class Fetcher:
         raise InvalidRequestError(f"it leads on more than {self._policy.max_redirects} times")
 
     @asynccontextmanager
-    async def _response(self, place: httpx.URL) -> AsyncIterator[httpx.Response]:
+    async def _response(self, place: httpx.URL) -> AsyncGenerator[httpx.Response]:
         """The response's head, from the address that was checked."""
         address = await self._address(place)
         request = httpx.Request(

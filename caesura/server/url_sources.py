@@ -45,8 +45,8 @@ def url_places(body: object) -> list[UrlPlace]:
 
 
 def _names_url(block: Json) -> bool:
-    source = block.get("source")
-    if block.get("type") not in _SOURCES or not isinstance(source, dict):
+    source, kind = block.get("source"), block.get("type")
+    if not isinstance(kind, str) or kind not in _SOURCES or not isinstance(source, dict):
         return False
     fields = cast("Json", source)
     return fields.get("type") == "url" and isinstance(fields.get("url"), str)

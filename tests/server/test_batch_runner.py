@@ -254,7 +254,6 @@ async def test_an_outcome_that_cannot_be_written_is_written_later(
     failures = deque(["first", "second"])
 
     class Flaky(BatchStore):
-
         def finish(self, *args: object, **fields: object) -> None:
             with suppress(IndexError):
                 raise OSError(f"the disk is away: {failures.popleft()}")

@@ -352,6 +352,19 @@ async def test_what_is_there_is_held_to_the_limits_of_what_is_sent(
     assert words in message
 
 
+@pytest.mark.parametrize(
+    "half", [{"type": {}}, {"type": ["image"]}, {"source": []}, {"source": {"type": "url"}}]
+)
+async def test_what_is_half_a_source_is_for_the_reader_to_refuse(
+    in_process: Connect, half: dict[str, Any]
+) -> None:
+    body = ask(URL)
+    body["messages"][0]["content"][0] |= half
+    _, response = await answered(in_process, body, Net(NET, {}).fetcher())
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith("messages.0.content.0")
+
+
 async def test_one_request_does_not_ask_the_whole_world(in_process: Connect) -> None:
     net = Net(NET, {})
     urls = [f"https://pics.example/{number}" for number in range(MAX_URLS + 1)]

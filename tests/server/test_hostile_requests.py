@@ -354,9 +354,11 @@ async def test_a_compressed_body_is_refused_before_it_is_read(
         raise AssertionError("it was read")
         yield b""
 
-    backing = {"batches": BatchStore(database), "files": FileStore(tmp_path / "files", database)}
+    batches, files = BatchStore(database), FileStore(tmp_path / "files", database)
     headers = {"content-encoding": encoding, "content-type": "multipart/form-data; boundary=x"}
-    response = await in_process(app_of(**backing)).post(path, content=never(), headers=headers)
+    response = await in_process(app_of(batches=batches, files=files)).post(
+        path, content=never(), headers=headers
+    )
     assert response.status_code == 400
     message = response.json()["error"]["message"]
     assert message.startswith("content-encoding: ")

@@ -67,6 +67,11 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
+def span_id(span: ReadableSpan) -> int:
+    assert span.context is not None
+    return span.context.span_id
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_reply_is_told_by_its_phases_its_counts_and_no_word(
     in_process: Connect, stream: bool
@@ -107,11 +112,11 @@ async def test_a_reply_is_told_by_its_phases_its_counts_and_no_word(
     }
     assert told["gen_ai.usage.input_tokens"] > 0
     assert reply.parent is not None
-    assert reply.parent.span_id == request.context.span_id
+    assert reply.parent.span_id == span_id(request)
     for phase in ("prepare", "prefill", "decode"):
         parent = spans[phase].parent
         assert parent is not None
-        assert parent.span_id == reply.context.span_id
+        assert parent.span_id == span_id(reply)
     assert WORDS not in json.dumps([json.loads(span.to_json()) for span in spans.values()])
 
 
@@ -142,6 +147,7 @@ async def test_a_trace_goes_on_where_its_client_began_it(in_process: Connect) ->
     headers = {"traceparent": f"00-{trace_id}-{parent_id}-01"}
     await in_process(collector.app).post("/v1/messages", json=ASK, headers=headers)
     for span in collector.spans().values():
+        assert span.context is not None
         assert f"{span.context.trace_id:032x}" == trace_id
     parent = collector.spans()["POST /v1/messages"].parent
     assert parent is not None
