@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from caesura.cli.log_lines import JsonLines, LogFormat
+
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
@@ -28,12 +30,16 @@ def printable(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
-def configure_logging(*, is_verbose: bool) -> None:
+def configure_logging(*, is_verbose: bool, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Warnings to stderr; with `is_verbose`, everything that is worth knowing."""
-    handler = RichHandler(console=stderr, show_path=False, rich_tracebacks=False)
     level = logging.INFO if is_verbose else logging.WARNING
+    handler: logging.Handler = RichHandler(console=stderr, show_path=False, rich_tracebacks=False)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    if log_format is LogFormat.JSON:
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines(tells_exceptions=is_verbose))
     handler.addFilter(_is_news)
-    logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler])
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -26,9 +26,12 @@ from caesura.cli.caching import DISK_SIZE, CacheDir, CacheDisk, CacheRam, Cachin
 from caesura.cli.connect import DEFAULT_HOST, DEFAULT_PORT
 from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise, parse_bytes
 from caesura.cli.hub import is_hub_id, located
+from caesura.cli.listening import PatientProtocol
+from caesura.cli.log_lines import LogFormat
 from caesura.cli.screen import configure_logging, fail, stderr, stdout
 from caesura.cli.state import state_folder
 from caesura.cli.storing import FILES_SIZE, Files, parse_files
+from caesura.cli.tracing import Trace, tracing_to
 from caesura.messages.client import Client
 from caesura.messages.errors import CaesuraError
 from caesura.messages.remote import RemoteClient
@@ -40,8 +43,10 @@ from caesura.server.authentication import check_binding
 from caesura.server.backing import Backing
 from caesura.server.batch_store import BatchStore
 from caesura.server.energy import EnergyMeter, find_zones
+from caesura.server.fetching import Fetcher
 from caesura.server.file_store import FileStore
 from caesura.server.prices import Prices, read_prices
+from caesura.server.tracing import Tracing
 
 # A chat page that stays open in some browser must not keep the server from stopping.
 _STOP_TIMEOUT_S = 2
@@ -77,6 +82,14 @@ AllowOrigin = Annotated[
 ]
 
 
+FetchUrls = Annotated[
+    bool, typer.Option(help="Fetch images from public http and https URLs that requests name.")
+]
+OpenMetrics = Annotated[
+    bool, typer.Option(help="Show /metrics without a key, where everything else needs one.")
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where the server listens.
@@ -105,6 +118,7 @@ class Service:
     loading: how weights are kept.
     caching: where computed prompts are kept below the models' memory.
     files_bytes: what uploaded files may take; 0: none are kept.
+    fetches_urls: whether images are fetched from URLs that requests name.
     has_page: whether there is a chat page.
     is_verbose: whether every request is logged.
     """
@@ -115,6 +129,7 @@ class Service:
     loading: Loading
     caching: Caching
     files_bytes: int
+    fetches_urls: bool
     has_page: bool
     is_verbose: bool
 
@@ -154,16 +169,20 @@ def serve(
     database: Database = None,
     prices: PriceList = None,
     files: Files = FILES_SIZE,
+    fetch_urls: FetchUrls = False,
+    open_metrics: OpenMetrics = False,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="How the log looks.")] = LogFormat.TEXT,
+    trace: Trace = None,
 ) -> None:
     """Serve a Messages API and a chat page.
 
     Example: caesura serve --port 8000 --model nano=caesura/bundled/nano
     Example: caesura serve --model Qwen/Qwen3-0.6B --quantize int8 --rope-scaling yarn:4
     """
-    configure_logging(is_verbose=verbose)
+    configure_logging(is_verbose=verbose, log_format=log_format)
     try:
         service = Service(
             sources=parse_models(model or []),
@@ -173,6 +192,7 @@ def serve(
                 is_strict=strict,
                 allowed_hosts=tuple(allow_host or ()),
                 allowed_origins=tuple(allow_origin or ()),
+                opens_metrics=open_metrics,
             ),
             num_threads=threads,
             loading=Loading(
@@ -184,14 +204,16 @@ def serve(
             ),
             caching=parse_caching(cache_dir, disk=cache_disk, ram=cache_ram),
             files_bytes=parse_files(files),
+            fetches_urls=fetch_urls,
             has_page=page,
             is_verbose=verbose,
         )
         charged = Prices() if prices is None else read_prices(prices)
         with open_accounts(database_url(database), charged) as accounts:
             check_binding(host, needs_key=needs_key(service, accounts))
-            with bind(host, port) as listener:
-                run(service, Address(host=host, port=listener.getsockname()[1]), listener, accounts)
+            with bind(host, port) as listener, tracing_to(trace) as tracing:
+                address = Address(host=host, port=listener.getsockname()[1])
+                run(service, address, listener, accounts, tracing)
     except CaesuraError as error:
         fail(str(error))
     stderr.print("[dim]stopped[/]")
@@ -202,7 +224,13 @@ def needs_key(service: Service, accounts: Accounts) -> bool:
     return bool(service.config.api_keys) or accounts.keys.has_any
 
 
-def run(service: Service, address: Address, listener: socket.socket, accounts: Accounts) -> None:
+def run(
+    service: Service,
+    address: Address,
+    listener: socket.socket,
+    accounts: Accounts,
+    tracing: Tracing | None = None,
+) -> None:
     """Load, say where to go, and answer until Ctrl-C."""
     # Torch takes seconds to import, and `--help` or a port in use should not wait for it.
     from caesura.cli.local import local_client
@@ -222,6 +250,8 @@ def run(service: Service, address: Address, listener: socket.socket, accounts: A
             energy=energy_meter(),
             texts=texts,
             files=file_store(service, accounts),
+            tracing=tracing,
+            fetcher=Fetcher() if service.fetches_urls else None,
             batches=BatchStore(accounts.database),
             accounts=accounts,
         )
@@ -229,6 +259,7 @@ def run(service: Service, address: Address, listener: socket.socket, accounts: A
         announce(address, has_page=service.has_page, is_keyed=needs_key(service, accounts))
         config = uvicorn.Config(
             app,
+            http=PatientProtocol,
             log_config=None,
             access_log=service.is_verbose,
             timeout_graceful_shutdown=_STOP_TIMEOUT_S,

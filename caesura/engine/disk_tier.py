@@ -262,9 +262,10 @@ class DiskTier:
             place = self._write_page(log, key, page, gone)
             if place is not None:
                 rows.append(PageRow(number=place.number, slot=place.slot, key=key))
-        self._pending.remove(list(batch))
         self._num_reclaimed = log.num_reclaimed
         self._save(index, rows, gone)
+        # Last: whoever waits until nothing is queued waits for the index's rows too.
+        self._pending.remove(list(batch))
 
     def _write_page(self, log: SegmentLog, key: bytes, page: PendingPage, gone: list[int]) -> Place | None:
         now = self._clock()

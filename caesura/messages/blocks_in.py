@@ -121,7 +121,10 @@ WireResultBlock = Annotated[WireText | WireImage, Field(discriminator="type")]
 class WireToolResult(Shape):
     type: Literal["tool_result"]
     tool_use_id: ToolId
-    content: Annotated[list[WireResultBlock] | None, BeforeValidator(as_blocks)] = None
+    content: Annotated[
+        list[WireResultBlock] | None,
+        BeforeValidator(as_blocks, json_schema_input_type=str | list[WireResultBlock] | None),
+    ] = None
     is_error: bool | None = None
     cache_control: WireCacheControl | None = None
 

@@ -50,7 +50,8 @@ Version = Literal["2023-06-01", "2026-10-21"]
 
 # Three times what the most messages, each of one block, take.
 MAX_JSON_VALUES = 2_000_000
-_VALUE_OR_TEXT = re.compile(rb'[\[{,]|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# A text without an end goes on to the end of the body, so that no byte is ever looked at twice.
+_VALUE_OR_TEXT = re.compile(rb'[\[{,]|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
 # `count_tokens` is given no limit, and a request must carry one: the least that leaves room to think, so

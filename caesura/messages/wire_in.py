@@ -36,7 +36,11 @@ WireDisplay = Literal["summarized", "omitted", "updates"]
 
 class WireMessage(Shape):
     role: Literal["user", "assistant", "system"]
-    content: Annotated[list[WireBlock], Field(fail_fast=True), BeforeValidator(as_blocks)]
+    content: Annotated[
+        list[WireBlock],
+        Field(fail_fast=True),
+        BeforeValidator(as_blocks, json_schema_input_type=str | list[WireBlock]),
+    ]
 
 
 class WireEnabled(Shape):
@@ -83,7 +87,9 @@ class WireCountRequest(Shape):
 
     model: Annotated[str, Field(min_length=1)]
     messages: Annotated[list[WireMessage], Field(max_length=MAX_MESSAGES, fail_fast=True)]
-    system: Annotated[list[WireText] | None, BeforeValidator(as_blocks)] = None
+    system: Annotated[
+        list[WireText] | None, BeforeValidator(as_blocks, json_schema_input_type=str | list[WireText] | None)
+    ] = None
     thinking: WireThinkingConfig | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None

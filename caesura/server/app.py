@@ -22,14 +22,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from caesura.messages.background import MAX_INLINE_SIZE, Background
+from caesura.messages.background import Background
 from caesura.messages.client import Client
 from caesura.messages.errors import ApiError
 from caesura.messages.request import MessagesRequest
 from caesura.messages.validation import (
     Dialect,
     parse_count_request,
-    parse_json,
     parse_request,
 )
 from caesura.messages.wire import SERVER_NAME, message_json, model_json
@@ -44,13 +43,14 @@ from caesura.server.config import ServerConfig
 from caesura.server.dialects import dialect_of
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
-from caesura.server.file_sources import FILE_ID, with_files
 from caesura.server.files import FilesApi
 from caesura.server.front_door import FrontDoor
 from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
 from caesura.server.metrics import CONTENT_TYPE, Metrics
 from caesura.server.openai import OpenAiApi
+from caesura.server.openapi import document
 from caesura.server.replies import Replies
+from caesura.server.sources import Sources
 from caesura.server.sse import MessagesFraming
 from caesura.server.traffic import Traffic
 
@@ -87,8 +87,10 @@ class _MessagesApi:
         config: ServerConfig,
         metrics: Metrics,
         backing: Backing,
+        sources: Sources,
     ) -> None:
         self._client = client
+        self._sources = sources
         self._backing = backing
         self._has_batches = backing.batches is not None
         self._replies = replies
@@ -104,6 +106,7 @@ class _MessagesApi:
             Route("/v1/models/{model_id:path}", Endpoint(self.retrieve_model), methods=["GET"]),
             Route("/health", Endpoint(self.health), methods=["GET"]),
             Route("/metrics", Endpoint(self.metrics), methods=["GET"]),
+            Route("/openapi.json", Endpoint(self.openapi), methods=["GET"]),
             Route("/", Endpoint(self.health), methods=["HEAD"]),
             Route("/api/hello", Endpoint(self.health), methods=["HEAD"]),
         ]
@@ -154,17 +157,16 @@ class _MessagesApi:
     async def metrics(self, exchange: Exchange) -> None:
         await exchange.send(self._metrics.page(), CONTENT_TYPE)
 
+    async def openapi(self, exchange: Exchange) -> None:
+        await exchange.send_json(await asyncio.to_thread(document))
+
     async def _asked(
         self, exchange: Exchange, parse: Callable[[object, Dialect], MessagesRequest]
     ) -> MessagesRequest:
-        body = await exchange.read_body(self._config.max_body_bytes)
-        files, tenant = self._backing.files, exchange.tenant
+        raw = await exchange.read_body(self._config.max_body_bytes)
         dialect = dialect_of(self._config, exchange.headers.get("anthropic-version"), exchange.betas())
-        # Reading a file takes longer than reading any body that is short.
-        weight = len(body) + (MAX_INLINE_SIZE if FILE_ID in body else 0)
-        return await self._background.run(
-            weight, lambda: parse(with_files(parse_json(body), files, tenant), dialect)
-        )
+        filled = await exchange.until_disconnect(self._sources.read(raw, exchange.tenant))
+        return await self._background.run(filled.num_bytes, parse, filled.body, dialect)
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:
@@ -190,14 +192,23 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 
 def _batch_runner(
-    client: Client, config: ServerConfig, backing: Backing, metrics: Metrics, traffic: Traffic
+    client: Client,
+    config: ServerConfig,
+    backing: Backing,
+    metrics: Metrics,
+    traffic: Traffic,
+    sources: Sources,
 ) -> BatchRunner | None:
     """Who works on message batches, if any are kept."""
     if backing.batches is None:
         return None
-    measured = MeasuredClient(client, ReplyMeter(metrics, "batch"))
-    batch_lines = BatchLines(measured, config, backing.accounts, backing.files)
+    measured = MeasuredClient(_traced(client, backing), ReplyMeter(metrics, "batch"))
+    batch_lines = BatchLines(measured, config, backing.accounts, sources)
     return BatchRunner(backing.batches, batch_lines.answer, traffic, backing.batch_policy)
+
+
+def _traced(client: Client, backing: Backing) -> Client:
+    return client if backing.tracing is None else backing.tracing.client(client)
 
 
 @asynccontextmanager
@@ -221,17 +232,18 @@ def _api_routes(
     metrics: Metrics,
     traffic: Traffic,
     runner: BatchRunner | None,
+    sources: Sources,
 ) -> list[Route]:
     """Every route of the APIs, over replies that are measured and charged."""
     meter = ReplyMeter(metrics, traffic=traffic)
 
     def replies_of(answering: Client) -> Replies:
-        return Replies(MeasuredClient(answering, meter), config, backing.accounts)
+        return Replies(MeasuredClient(_traced(answering, backing), meter), config, backing.accounts)
 
     replies = replies_of(client)
     return [
-        *_MessagesApi(client, replies, config, metrics, backing).routes(),
-        *OpenAiApi(client, replies, config).routes(),
+        *_MessagesApi(client, replies, config, metrics, backing, sources).routes(),
+        *OpenAiApi(client, replies, config, sources).routes(),
         *BatchesApi(backing.batches, runner, config.max_batch_bytes).routes(),
         *FilesApi(backing.files, max_file_bytes=backing.max_file_bytes).routes(),
         *CompletionsApi(client, backing.texts, replies_of, config.max_body_bytes).routes(),
@@ -243,17 +255,20 @@ def create_app(client: Client, config: ServerConfig | None = None, backing: Back
     config, backing = config or ServerConfig(), backing or Backing()
     metrics = Metrics(engines=backing.engines, energy=backing.energy)
     traffic = Traffic()
-    runner = _batch_runner(client, config, backing, metrics, traffic)
+    sources = Sources(backing.files, backing.fetcher)
+    runner = _batch_runner(client, config, backing, metrics, traffic, sources)
     app = FastAPI(
         title="Caesura", openapi_url=None, redirect_slashes=False, lifespan=lambda _: _working(runner)
     )
-    routes = _api_routes(client, config, backing, metrics, traffic, runner)
+    routes = _api_routes(client, config, backing, metrics, traffic, runner, sources)
     app.router.routes.extend(routes)
     app.router.routes.extend(_nowhere(routes))
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
     accounts = backing.accounts
     access = Access(config, accounts.keys if accounts else None)
-    app.add_middleware(FrontDoor, access=access, body_timeout_s=config.body_timeout_s, accounts=accounts)
+    app.add_middleware(FrontDoor, access=access, config=config, accounts=accounts)
     app.add_middleware(ResponseMeter, metrics=metrics, routes=routes)
+    if backing.tracing is not None:
+        app.add_middleware(backing.tracing.app, routes=routes)
     return app

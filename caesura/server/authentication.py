@@ -40,8 +40,10 @@ _KEY_PARAMETERS = {
     *("api_key", "api-key", "apikey", "x-api-key", "key", "token", "access_token", "auth_token"),
     *("authorization", "bearer"),
 }
+_MIN_SECRET_CHARACTERS = 8
 _NO_KEYS = Keys(by_id={}, has_any=False)
 _PROBES = {("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/health"), ("HEAD", "/health")}
+_METRICS = {("GET", "/metrics"), ("HEAD", "/metrics")}
 
 
 def is_loopback(host: str) -> bool:
@@ -62,17 +64,6 @@ def check_binding(host: str, *, needs_key: bool) -> None:
             f"refusing to listen on {host} without an API key: anyone who can reach it could use it. Make one"
             " with `caesura keys create NAME`, give --api-key (or CAESURA_API_KEY), or listen on 127.0.0.1."
         )
-
-
-def check_query(path: str, query: bytes) -> None:
-    """Refuse a key in a URL, needed or not; raises InvalidRequestError, which does not repeat it."""
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        is_called_key = path.startswith(API_PREFIX) and name.lower() in _KEY_PARAMETERS
-        if is_called_key or KEY_PREFIX in name or KEY_PREFIX in value:
-            raise InvalidRequestError(
-                "a key in the URL is not taken, because logs and histories keep URLs: send it as x-api-key or"
-                " as Authorization: Bearer, and revoke one that was sent so"
-            )
 
 
 def _digest(key: str) -> bytes:
@@ -107,7 +98,26 @@ class Access:
         self._key_ring = key_ring
         self._key_digests = [_digest(key) for key in config.api_keys]
         self._allowed_hosts = {host.lower() for host in config.allowed_hosts}
+        self._probes = _PROBES | (_METRICS if config.opens_metrics else set())
         self.cross_origin = CrossOrigin(config.allowed_origins)
+
+    def check_url(self, path: str, query: bytes) -> None:
+        """Refuse a key in a URL, needed or not; raises InvalidRequestError, which does not repeat it."""
+        is_api = path.startswith(API_PREFIX)
+        has_key = KEY_PREFIX in path
+        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+            is_called_key = is_api and name.lower() in _KEY_PARAMETERS
+            is_ours = KEY_PREFIX in name or KEY_PREFIX in value
+            has_key = has_key or is_called_key or is_ours or self._is_secret(value)
+        if has_key:
+            raise InvalidRequestError(
+                "a key in the URL is not taken, because logs and histories keep URLs: send it as x-api-key or"
+                " as Authorization: Bearer, and revoke one that was sent so"
+            )
+
+    def _is_secret(self, value: str) -> bool:
+        """Whether this is one of the operator's keys. Shorter ones are words that may stand anywhere."""
+        return len(value) >= _MIN_SECRET_CHARACTERS and self._is_known(value)
 
     async def check(self, *, method: str, path: str, headers: Headers, peer: str | None) -> Caller:
         """Who asks; `ANYONE` where no key is asked for.
@@ -118,7 +128,7 @@ class Access:
         if not self._key_digests and not keys.has_any:
             self._check_local(headers, peer)
             return ANYONE
-        if (method, path) in _PROBES:
+        if (method, path) in self._probes:
             return ANYONE
         if not path.startswith(API_PREFIX):
             self._check_origin(headers)

@@ -13,8 +13,10 @@ from caesura.server.accounts import Accounts
 from caesura.server.batch_runner import BatchPolicy
 from caesura.server.batch_store import BatchStore
 from caesura.server.energy import EnergyMeter
+from caesura.server.fetching import Fetcher
 from caesura.server.file_store import FileStore
 from caesura.server.metrics import EnginesByModel
+from caesura.server.tracing import Tracing
 from caesura.server.uploads import MAX_FILE_BYTES
 
 
@@ -27,6 +29,8 @@ class Backing:
     texts: who continues and scores plain text, for `/v1/completions`.
     files: where uploaded files are kept. max_file_bytes: the largest that is taken.
     batches: where message batches are kept. batch_policy: how eagerly they are worked on.
+    tracing: follows requests and replies; None: nobody does.
+    fetcher: gets what stands at URLs; None: nothing is fetched.
     accounts: keys, limits and the ledger; without them only the config's keys open, and nothing is noted.
     """
 
@@ -37,4 +41,6 @@ class Backing:
     max_file_bytes: int = MAX_FILE_BYTES
     batches: BatchStore | None = None
     batch_policy: BatchPolicy = field(default_factory=BatchPolicy)
+    fetcher: Fetcher | None = None
+    tracing: Tracing | None = None
     accounts: Accounts | None = None

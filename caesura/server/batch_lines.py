@@ -16,7 +16,6 @@ from typing import Any, cast
 from caesura.messages.client import Client
 from caesura.messages.errors import ApiError, InvalidRequestError, RequestTooLargeError
 from caesura.messages.fold import collect
-from caesura.messages.request import MessagesRequest
 from caesura.messages.validation import parse_json, parse_request
 from caesura.messages.wire import error_json, message_json
 from caesura.server.accounts import Accounts
@@ -27,9 +26,8 @@ from caesura.server.catalogue import check_request, find_model
 from caesura.server.config import ServerConfig
 from caesura.server.dialects import dialect_of
 from caesura.server.exchange import new_request_id
-from caesura.server.file_sources import with_files
-from caesura.server.file_store import FileStore
 from caesura.server.metering import BilledClient, Call
+from caesura.server.sources import Sources
 from caesura.server.sse import INTERNAL_ERROR
 
 logger = logging.getLogger(__name__)
@@ -42,13 +40,13 @@ class BatchLines:
     """Answers lines with one Client."""
 
     def __init__(
-        self, client: Client, config: ServerConfig, accounts: Accounts | None, files: FileStore | None
+        self, client: Client, config: ServerConfig, accounts: Accounts | None, sources: Sources
     ) -> None:
         """client: measured as a batch's. accounts: what replies are charged to; None: nobody keeps any."""
         self._client = client
         self._config = config
         self._accounts = accounts
-        self._files = files
+        self._sources = sources
 
     async def answer(self, batch: Batch, line: Line) -> Answer:
         """What came of a line; it never raises."""
@@ -62,7 +60,10 @@ class BatchLines:
             return _errored(INTERNAL_ERROR, request_id)
 
     async def _answer(self, batch: Batch, line: Line, request_id: str) -> Answer:
-        asked = await asyncio.to_thread(self._read, batch, line)
+        params = await asyncio.to_thread(self._params, line)
+        filled = await self._sources.fill(params, len(line.body), batch.tenant)
+        dialect = dialect_of(self._config, batch.version or None, batch.betas.split(","))
+        asked = await asyncio.to_thread(parse_request, filled.body, dialect)
         info = find_model(await self._client.models(), asked.model)
         check_request(asked, info)
         request = replace(asked, model=info.id, tenant=batch.tenant)
@@ -71,17 +72,16 @@ class BatchLines:
         body["usage"]["service_tier"] = "batch"
         return Answer("succeeded", json.dumps({"type": "succeeded", "message": body}))
 
-    def _read(self, batch: Batch, line: Line) -> MessagesRequest:
-        """The request of a line. Raises ApiError. It may block."""
+    def _params(self, line: Line) -> dict[str, Any]:
+        """What a line asks. Raises ApiError. It may take long."""
         raw = line.body.encode()
         if len(raw) > self._config.max_body_bytes:
             raise RequestTooLargeError(
                 f"params: {len(raw)} bytes > {self._config.max_body_bytes} maximum for one request"
             )
-        params = cast("dict[str, Any]", parse_json(raw))["params"]
+        params: dict[str, Any] = cast("dict[str, Any]", parse_json(raw))["params"]
         _check_batchable(params)
-        dialect = dialect_of(self._config, batch.version or None, batch.betas.split(","))
-        return parse_request(with_files(params, self._files, batch.tenant), dialect)
+        return params
 
     def _charged(self, batch: Batch, request_id: str) -> Client:
         if self._accounts is None:
@@ -99,7 +99,8 @@ def _check_batchable(params: dict[str, Any]) -> None:
     }
     for name, is_refused in refused.items():
         if is_refused(params.get(name)):
-            raise InvalidRequestError(f"{name}: {params[name]!r} is not supported in a message batch")
+            shown = repr(params[name])[:100]
+            raise InvalidRequestError(f"{name}: {shown} is not supported in a message batch")
 
 
 def _errored(error: ApiError, request_id: str) -> Answer:

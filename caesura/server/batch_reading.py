@@ -8,6 +8,7 @@ Enters: the bytes of a body. Leaves: where each request stands in it, and its `c
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
@@ -19,7 +20,9 @@ MAX_REQUESTS = 100_000
 # Brackets and strings: several times what the most requests take.
 MAX_TOKENS = 16_000_000
 
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+# A text without an end goes on to the end of the body: searched for its end at each of its quotation marks in
+# turn, a body of them would take for ever.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _COLON = re.compile(rb"\s*+:")
 _BETWEEN = re.compile(rb"\s*+,\s*+")
 _BLANK = re.compile(rb"\s*+")
@@ -124,7 +127,16 @@ def _checked_array(body: bytes | bytearray) -> _Array:
         raise InvalidRequestError("requests: Field required")
     if array is None or cast("dict[str, Any]", fields)["requests"] != []:
         raise InvalidRequestError("requests: Input should be a valid list")
+    if _num_lists(rest) > 1:
+        raise InvalidRequestError("requests: it is there twice; which of them counts cannot be told")
     return array
+
+
+def _num_lists(body: bytes) -> int:
+    """How many members of the outermost object are called `requests`, however that is spelled."""
+    # Of a name that comes twice, a parser keeps the last.
+    pairs = cast("list[tuple[str, object]]", json.loads(body, object_pairs_hook=list))
+    return sum(name == "requests" for name, _ in pairs)
 
 
 def _check_gaps(body: bytes | bytearray, array: _Array) -> None:

@@ -27,6 +27,8 @@ class ServerConfig:
     body_timeout_s: how long the next byte of a request may take.
     write_timeout_s: how long a client may leave a stream unread once nothing more of it can be sent.
     max_body_bytes: the largest request body that is read. max_batch_bytes: of a message batch's.
+    max_held_bytes: what the bodies of all requests together may take.
+    opens_metrics: whether `/metrics` needs no key where everything else does.
     allowed_hosts: further names under which a server without keys may be addressed.
     allowed_origins: further origins (`https://name:port`) whose pages may call the API from a browser.
     """
@@ -39,6 +41,8 @@ class ServerConfig:
     write_timeout_s: float = 60.0
     max_body_bytes: int = 32 * MIB
     max_batch_bytes: int = 256 * MIB
+    max_held_bytes: int = 2048 * MIB
+    opens_metrics: bool = False
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 

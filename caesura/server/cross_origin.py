@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 
 from caesura.server.exchange import Header
 
-METHODS = ("GET", "POST")
+METHODS = ("GET", "POST", "DELETE")
 REQUEST_HEADERS = (
     "anthropic-beta",
     "anthropic-dangerous-direct-browser-access",

@@ -118,11 +118,15 @@ class Exchange:
 
     async def read_body(self, max_bytes: int) -> bytes:
         """The whole body; raises ApiError for one that is too large or compressed."""
-        return b"".join([chunk async for chunk in self.body(max_bytes)])
+        # A list of a million small pieces takes many times their bytes.
+        whole = bytearray()
+        async for chunk in self.body(max_bytes):
+            whole += chunk
+        return bytes(whole)
 
     async def body(self, max_bytes: int) -> AsyncIterator[bytes]:
         """The body as it comes; raises ApiError as `read_body` does."""
-        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        encoding = ", ".join(self.headers.getlist("content-encoding")).strip().lower()
         if encoding not in ("", "identity"):
             reason = f"`{encoding[:40]}` is not supported by this server; send the body as it is"
             raise InvalidRequestError(f"content-encoding: {reason}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from caesura.messages.errors import InvalidRequestError, NotFoundError
 from caesura.server.config import MIB
@@ -19,19 +19,29 @@ Json = dict[str, Any]
 
 # All of a request's files together, as large as a body that holds them may be.
 MAX_INLINED_BYTES = 24 * MIB
-# What no body without such a source holds.
-FILE_ID = b'"file_id"'
 
 
-def with_files(body: object, store: FileStore | None, tenant: str) -> object:
+class FilledFiles(NamedTuple):
+    """A body with its files in it. num_bytes: of the files."""
+
+    body: object
+    num_bytes: int
+
+
+def has_file(body: object) -> bool:
+    """Whether a body names a file."""
+    return any(_is_file(block.get("source")) for _, block in blocks_of(body))
+
+
+def with_files(body: object, store: FileStore | None, tenant: str) -> FilledFiles:
     """The body with its files in it. Raises InvalidRequestError or NotFoundError, which name the place.
 
     store: None where no files are kept; the body is left as it is then.
     """
     num_bytes = 0
     if store is None:
-        return body
-    for path, block in _blocks(body):
+        return FilledFiles(body, 0)
+    for path, block in blocks_of(body):
         source = block.get("source")
         if not _is_file(source):
             continue
@@ -41,7 +51,7 @@ def with_files(body: object, store: FileStore | None, tenant: str) -> object:
             raise InvalidRequestError(
                 f"{path}.source.file: {num_bytes} bytes of files > {MAX_INLINED_BYTES} maximum in one request"
             )
-    return body
+    return FilledFiles(body, num_bytes)
 
 
 def _is_file(source: object) -> bool:
@@ -67,7 +77,7 @@ def _inlined(name: str, path: str, store: FileStore, tenant: str) -> tuple[Json,
     return {"type": "base64", "media_type": stored.mime_type, "data": text}, stored.size_bytes
 
 
-def _blocks(body: object) -> Iterator[tuple[str, Json]]:
+def blocks_of(body: object) -> Iterator[tuple[str, Json]]:
     """Every block of the messages, those inside tools' results too, with its path; whatever is not of the
     right shape is passed over, for its reader to refuse.
     """

@@ -9,7 +9,6 @@ Every method may block. Enters: bytes and names. Leaves: `StoredFile`s, and thei
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import threading
@@ -36,9 +35,10 @@ from sqlalchemy import (
     update,
 )
 
-from caesura.messages.errors import InvalidRequestError, NotFoundError
+from caesura.messages.errors import NotFoundError
 from caesura.server.config import MIB
 from caesura.server.database import metadata, milliseconds
+from caesura.server.incoming import Incoming, no_room
 
 DEFAULT_MAX_BYTES = 10_000 * MIB
 # What nobody has written to for so long, nobody is going to list.
@@ -85,34 +85,6 @@ class StoredFile:
     expires_ms: int | None
 
 
-class Incoming:
-    """Bytes on their way into the store; leave the `with` and they are gone, unless they were added."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size_bytes = 0
-        self._hash = hashlib.sha256()
-        self._file = path.open("xb")
-
-    def __enter__(self) -> Incoming:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def write(self, data: bytes) -> None:
-        """The next bytes."""
-        self._file.write(data)
-        self._hash.update(data)
-        self.size_bytes += len(data)
-
-    def complete(self) -> str:
-        """Nothing follows; the SHA-256 of everything, in hexadecimal."""
-        self._file.close()
-        return self._hash.hexdigest()
-
-
 class FileStore:
     """A folder and a table."""
 
@@ -132,13 +104,23 @@ class FileStore:
         self._clock = clock
         # Between naming bytes and listing them, nobody may take them for left over.
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._num_incoming = 0
         for each in (folder, self._objects, self._incoming):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.sweep()
 
     def receive(self) -> Incoming:
-        """A place for bytes that are to become a file."""
-        return Incoming(self._incoming / secrets.token_hex(16))
+        """A place for bytes that are to become a file. All that are on their way count together."""
+        room = self.max_bytes - self._taken()
+
+        def reserve(num_bytes: int) -> None:
+            with self._counting:
+                if num_bytes > 0 and self._num_incoming + num_bytes > room:
+                    raise no_room(num_bytes, self.max_bytes)
+                self._num_incoming += num_bytes
+
+        return Incoming(self._incoming / secrets.token_hex(16), reserve)
 
     def add(
         self,
@@ -261,16 +243,15 @@ class FileStore:
                 self._path(digest).unlink(missing_ok=True)
 
     def _check_room(self, stored: StoredFile) -> None:
+        if self._taken() + stored.size_bytes > self.max_bytes:
+            raise no_room(stored.size_bytes, self.max_bytes)
+
+    def _taken(self) -> int:
         """The same bytes twice count twice: otherwise a quota would tell what others have."""
-        query = select(func.sum(files.c.size_bytes)).where(files.c.sha256 != "")
+        is_there = files.c.expires_ms.is_(None) | (files.c.expires_ms > milliseconds(self._clock))
+        query = select(func.sum(files.c.size_bytes)).where(files.c.sha256 != "", is_there)
         with self._database.connect() as connection:
-            taken = connection.scalar(query) or 0
-        if taken + stored.size_bytes > self.max_bytes:
-            raise InvalidRequestError(
-                f"file: {stored.size_bytes} bytes do not fit into what is left of the {self.max_bytes} bytes"
-                " for files; delete some",
-                error_code="storage_quota_exceeded",
-            )
+            return int(connection.scalar(query) or 0)
 
     def _path(self, digest: str) -> Path:
         return self._objects / digest[:2] / digest[2:]

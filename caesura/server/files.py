@@ -68,7 +68,7 @@ class FilesApi:
         """Take a file in."""
         store = self._store
         reader = MultipartReader(exchange.headers.get("content-type"))
-        with store.receive() as incoming:
+        with await asyncio.to_thread(store.receive) as incoming:
             form = UploadForm(incoming, self._max_file_bytes)
             async for chunk in exchange.body(self._max_file_bytes + _MAX_FORM_BYTES):
                 await form.take(reader.feed(chunk))

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from sqlalchemy import Engine
@@ -62,6 +63,8 @@ class KeyRing:
         self._database = database
         self._clock = clock
         self._reading = asyncio.Lock()
+        # Of its own: everybody waits for it, and other threads may be busy for a while.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="caesura-keys")
         self._keys = self._read()
         self._read_at_s = clock()
 
@@ -86,7 +89,8 @@ class KeyRing:
     async def _refresh(self) -> None:
         begun_s = self._clock()
         try:
-            self._keys = await asyncio.to_thread(self._read)
+            loop = asyncio.get_running_loop()
+            self._keys = await loop.run_in_executor(self._thread, self._read)
         except DBAPIError as error:
             # Whether a key has been revoked is not known, so nobody is let in.
             logger.exception("the keys cannot be read; every request is refused")

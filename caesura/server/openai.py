@@ -29,6 +29,7 @@ from caesura.server.openai_reading import messages_body, with_places_of
 from caesura.server.openai_shapes import ChatBody, read_shape
 from caesura.server.openai_writing import ChatFraming, chat_json
 from caesura.server.replies import Replies
+from caesura.server.sources import Sources
 
 # OpenAI's clients send no version, and temperatures.
 _DIALECT = Dialect(version="2023-06-01", is_strict=True)
@@ -49,12 +50,14 @@ class OpenAiApi:
         client: Client,
         replies: Replies,
         config: ServerConfig,
+        sources: Sources,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """wall_clock: seconds since 1970, for `created`."""
         self._client = client
         self._replies = replies
         self._config = config
+        self._sources = sources
         self._wall_clock = wall_clock
         self._background = Background()
 
@@ -66,7 +69,9 @@ class OpenAiApi:
         """Answer a chat, whole or streamed."""
         raw = await exchange.read_body(self._config.max_body_bytes)
         models = await self._client.models()
-        chat = await self._background.run(len(raw), lambda: _read(raw, lambda name: find_model(models, name)))
+        chat = await exchange.until_disconnect(
+            self._read(raw, exchange.tenant, lambda name: find_model(models, name))
+        )
         request = await self._replies.address(exchange, chat.request)
         if not (chat.body.max_tokens or chat.body.max_completion_tokens):
             request = await self._with_room(exchange, request, find_model(models, request.model))
@@ -80,6 +85,17 @@ class OpenAiApi:
             message = await self._replies.whole(exchange, request)
             await exchange.send_json(chat_json(replace(message, model=chat.body.model), created_s=created_s))
 
+    async def _read(self, raw: bytes, tenant: str, find: Callable[[str], ModelInfo]) -> _Chat:
+        body = await self._background.run(len(raw), lambda: read_shape(ChatBody, parse_json(raw)))
+        max_tokens = find(body.model).max_tokens
+        try:
+            asked = await self._background.run(len(raw), messages_body, body, max_tokens=max_tokens)
+            filled = await self._sources.fill(asked, len(raw), tenant)
+            request = await self._background.run(filled.num_bytes, parse_request, filled.body, _DIALECT)
+        except InvalidRequestError as error:
+            raise with_places_of(body, error) from error
+        return _Chat(body, _with_temperature(request, body.temperature))
+
     async def _with_room(
         self, exchange: Exchange, request: MessagesRequest, info: ModelInfo
     ) -> MessagesRequest:
@@ -89,15 +105,10 @@ class OpenAiApi:
         return replace(request, max_tokens=min(info.max_tokens, room))
 
 
-def _read(raw: bytes, find: Callable[[str], ModelInfo]) -> _Chat:
-    body = read_shape(ChatBody, parse_json(raw))
-    limit = find(body.model).max_tokens
-    try:
-        request = parse_request(messages_body(body, max_tokens=limit), _DIALECT)
-    except InvalidRequestError as error:
-        raise with_places_of(body, error) from error
-    if body.temperature is not None and body.temperature > 1:
-        if request.thinking.mode == "enabled":
-            raise InvalidRequestError("`temperature` may only be set to 1 when thinking is enabled")
-        request = replace(request, sampling=replace(request.sampling, temperature=body.temperature))
-    return _Chat(body, request)
+def _with_temperature(request: MessagesRequest, temperature: float | None) -> MessagesRequest:
+    """OpenAI's go beyond 1, which no Messages request says."""
+    if temperature is None or temperature <= 1:
+        return request
+    if request.thinking.mode == "enabled":
+        raise InvalidRequestError("`temperature` may only be set to 1 when thinking is enabled")
+    return replace(request, sampling=replace(request.sampling, temperature=temperature))

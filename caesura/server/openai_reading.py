@@ -9,13 +9,13 @@ Enters: a `ChatBody`. Leaves: JSON for `parse_request`. Read next: `openai.py`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any, cast
 
 from caesura.messages.errors import InvalidRequestError
+from caesura.messages.validation import parse_json
 from caesura.server.openai_shapes import (
     AssistantMessage,
     ChatBody,
@@ -138,8 +138,9 @@ def _part(part: TextPart | ImagePart) -> Json:
 
 def _call(call: ToolCall, path: str) -> Json:
     try:
-        arguments: object = json.loads(call.function.arguments or "{}")
-    except (ValueError, RecursionError) as error:
+        # As strictly as a body: no half characters, which no tokenizer can read, and no bottomless lists.
+        arguments = parse_json((call.function.arguments or "{}").encode())
+    except InvalidRequestError as error:
         raise InvalidRequestError(f"{path}.function.arguments: it is not valid JSON") from error
     if not isinstance(arguments, dict):
         raise InvalidRequestError(f"{path}.function.arguments: it must be the text of a JSON object")

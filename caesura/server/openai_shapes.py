@@ -102,9 +102,10 @@ class ImagePart(_Open):
 
 
 Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
-Texts = Annotated[list[TextPart], BeforeValidator(_as_parts)]
-Parts = Annotated[list[Part], BeforeValidator(_as_parts)]
-Prompts = Annotated[str | list[str] | list[int] | list[list[int]], WrapValidator(_either)]
+Texts = Annotated[list[TextPart], BeforeValidator(_as_parts, json_schema_input_type=str | list[TextPart])]
+Parts = Annotated[list[Part], BeforeValidator(_as_parts, json_schema_input_type=str | list[Part])]
+_Prompts = str | list[str] | list[int] | list[list[int]]
+Prompts = Annotated[_Prompts, WrapValidator(_either, json_schema_input_type=_Prompts)]
 
 
 class CalledFunction(_Open):
@@ -203,7 +204,9 @@ class _Drawing(_Closed):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=-1, le=MAX_INT32)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
+    stop: Annotated[
+        list[str] | None, BeforeValidator(_as_list, json_schema_input_type=str | list[str] | None)
+    ] = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from caesura.messages.errors import InvalidRequestError, RequestTooLargeError
 from caesura.server.config import MIB
-from caesura.server.file_store import Incoming
+from caesura.server.incoming import Incoming
 from caesura.server.multipart import PartHead, Piece
 
 MAX_FILE_BYTES = 500 * MIB

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ from caesura.messages.events import SignatureDelta, ThinkingDelta
 from caesura.messages.fold import collect, fold
 from caesura.messages.request import MessagesRequest, Thinking
 from caesura.messages.scripted import ScriptedCall, ScriptedClient, ScriptedReply
-from caesura.messages.sealing import Sealer
+from caesura.messages.sealing import Sealer, Thought
 from caesura.messages.signing import REDACTION_TRIGGER, SigningClient
 from caesura.messages.validation import parse_request
 
@@ -157,17 +158,29 @@ async def test_a_redacted_thought_cannot_come_back_in_the_open(text: str) -> Non
         await restored(text_turn("user", "hi"), swapped, text_turn("user", "why?"))
 
 
+class WaitingSealer(Sealer):
+    """Opens nothing until the event loop lets it: on the event loop itself that would never be."""
+
+    def __init__(self) -> None:
+        super().__init__(bytes(32))
+        self.is_asked, self.may_open = threading.Event(), threading.Event()
+
+    def open(self, seal: str) -> Thought:
+        self.is_asked.set()
+        assert self.may_open.wait(60), "the event loop waits for this itself"
+        return super().open(seal)
+
+
 async def test_many_thoughts_are_verified_beside_the_event_loop() -> None:
-    thought = await thought_of()
+    thought, sealer, client = await thought_of(), WaitingSealer(), ScriptedClient([REPLY])
     turns = (text_turn("user", "hi"), assistant(*[thought] * 5_000, TextBlock(text="42")))
-    checking = asyncio.create_task(restored(*turns, text_turn("user", "why?")))
-    num_ticks = 0
-    while not checking.done():
+    stream = SigningClient(client, sealer).stream(asking(*turns, text_turn("user", "why?")))
+    checking = asyncio.create_task(collect(stream))
+    while not sealer.is_asked.is_set():
         await asyncio.sleep(0.001)
-        num_ticks += 1
-    request, _ = await checking
-    assert len(request.conversation.turns[1].content) == 5_001
-    assert num_ticks > 5
+    sealer.may_open.set()
+    await checking
+    assert len(client.history[0].conversation.turns[1].content) == 5_001
 
 
 async def test_an_older_thought_that_does_not_verify_is_dropped_and_reported() -> None:

@@ -45,7 +45,9 @@ def serve() -> Serve:
             await asyncio.sleep(0.005)
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            # What never answers is for the timeout of every test; a busy machine may take long.
+            url = f"http://127.0.0.1:{port}"
+            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=None) as client:
                 yield client
         finally:
             server.should_exit = True

@@ -50,7 +50,7 @@ def body_of(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_file_takes_the_place_that_names_it(store: FileStore) -> None:
     result = {"type": "tool_result", "tool_use_id": "t", "content": [image(put(store))]}
-    body: Any = with_files(body_of(image(put(store)), result), store, "t")
+    body: Any = with_files(body_of(image(put(store)), result), store, "t").body
     source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PIXEL).decode()}
     first, second = body["messages"][1]["content"]
     assert first["source"] == second["content"][0]["source"] == source
@@ -79,7 +79,7 @@ def test_files_together_are_no_larger_than_a_body(store: FileStore) -> None:
 
 
 def test_without_a_store_a_body_is_left_as_it_is() -> None:
-    assert with_files(body_of(image("file_x")), None, "t") == body_of(image("file_x"))
+    assert with_files(body_of(image("file_x")), None, "t").body == body_of(image("file_x"))
 
 
 JSON = st.recursive(

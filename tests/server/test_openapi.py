@@ -1,0 +1,67 @@
+"""The document of what the server takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import httpx
+import jsonschema
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from caesura.messages.scripted import ScriptedClient
+from caesura.server import create_app
+from caesura.server.openapi import OPERATIONS
+from tests.server.test_random_bodies import BODY
+
+Connect = Callable[[FastAPI], httpx.AsyncClient]
+# What is no part of the API: probes, where nothing is, and the document itself.
+APART = {("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/openapi.json")}
+
+
+async def read_document(in_process: Connect) -> dict[str, Any]:
+    response = await in_process(create_app(ScriptedClient())).get("/openapi.json")
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_every_route_is_in_the_document_and_nothing_else() -> None:
+    routes = [route for route in create_app(ScriptedClient()).router.routes if isinstance(route, Route)]
+    served = {
+        (method, re.sub(r":\w+\}", "}", route.path))
+        for route in routes
+        for method in route.methods or set()
+        if method != "HEAD" or "GET" not in (route.methods or set())
+    }
+    served = {(method, path) for method, path in served if not path.endswith("{path}")} - APART
+    assert served == {(method.upper(), path) for method, path in OPERATIONS}
+
+
+async def test_the_bodies_are_those_that_are_read(in_process: Connect) -> None:
+    whole = await read_document(in_process)
+
+    def is_described(body: object, name: str) -> bool:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": whole["components"]}
+        return cast("Any", jsonschema.Draft202012Validator(schema)).is_valid(body)
+
+    named = {**BODY, "tools": [{"type": "custom", **BODY["tools"][0]}, BODY["tools"][1]]}
+    assert is_described(named, "WireRequest")
+    assert is_described({**BODY, "tools": None, "system": "x"}, "WireRequest")
+    assert not is_described({**BODY, "max_tokens": "many"}, "WireRequest")
+    assert not is_described({**BODY, "messages": [{"role": "nobody", "content": "x"}]}, "WireRequest")
+    chat = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    assert is_described(chat, "ChatBody")
+    assert not is_described({**chat, "unheard_of": 1}, "ChatBody")
+    assert is_described({"model": "m", "prompt": [1, 2]}, "TextBody")
+
+
+async def test_errors_have_the_envelope_that_is_described(in_process: Connect) -> None:
+    whole = await read_document(in_process)
+    client = in_process(create_app(ScriptedClient()))
+    for path, name in (("/v1/messages", "Error"), ("/v1/chat/completions", "OpenAiError")):
+        refused = await client.post(path, json={})
+        assert refused.status_code == 400
+        schema = {"$ref": f"#/components/schemas/{name}", "components": whole["components"]}
+        cast("Any", jsonschema.Draft202012Validator(schema)).validate(refused.json())
