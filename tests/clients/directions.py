@@ -32,7 +32,9 @@ def direct(request: MessagesRequest) -> ScriptedReply:
             called = (ScriptedCall(name=name, input=json.loads(arguments)),)
             return _said("It is done.") if num_results else ScriptedReply(thinking=THOUGHT, calls=called)
         case "edit":
-            return _edit(rest, num_results)
+            return _next(_editing(rest), num_results, "The hare is quick now.")
+        case "search":
+            return _next(_searching(), num_results, "I found nothing.")
         case "raise":
             raise _error(rest)
         case "break":
@@ -61,15 +63,30 @@ def _text(turn: Turn) -> str:
     return "\n".join(texts) if turn.role == "user" else ""
 
 
-def _edit(path: str, num_results: int) -> ScriptedReply:
-    """An agent's errand with Claude Code's own tools: read a file, change a line, look at it again."""
-    steps = (
+def _editing(path: str) -> tuple[ScriptedCall, ...]:
+    """An errand with Claude Code's own tools: read a file, change a line, look at it again."""
+    return (
         ScriptedCall(name="Read", input={"file_path": path}),
         ScriptedCall(name="Edit", input={"file_path": path, "old_string": BEFORE, "new_string": AFTER}),
         ScriptedCall(name="Bash", input={"command": f"cat {path}", "description": "Look at the file"}),
     )
+
+
+def _searching() -> tuple[ScriptedCall, ...]:
+    """Find a tool that the prompt does not hold, and call it; then let another agent do something."""
+    return (
+        ScriptedCall(name="ToolSearch", input={"query": "select:WebSearch", "max_results": 3}),
+        ScriptedCall(name="WebSearch", input={"query": "quick hares"}),
+        ScriptedCall(
+            name="Agent",
+            input={"description": "Ask a hare", "prompt": "Which?", "subagent_type": "general-purpose"},
+        ),
+    )
+
+
+def _next(steps: tuple[ScriptedCall, ...], num_results: int, end: str) -> ScriptedReply:
     if num_results >= len(steps):
-        return _said("The hare is quick now.")
+        return _said(end)
     text = f"Step {num_results + 1} of {len(steps)}."
     return ScriptedReply(thinking=THOUGHT, text=text, calls=(steps[num_results],))
 

@@ -1,4 +1,4 @@
-"""Deferred tools: not told of at the start, described where a result refers to them, callable from then on."""
+"""Deferred tools: not told of at the start, described where a result refers to them, then callable."""
 
 from __future__ import annotations
 
