@@ -40,10 +40,11 @@ def run_all(folder: Path) -> list[ClientResults]:
         scripted = stack.enter_context(scripted_server(folder / "scripted"))
         nano = stack.enter_context(nano_server(folder / "nano"))
         config = json.dumps({**asdict(scripted), "scripted": scripted.url, "nano": nano})
-        found = [_python(name, config, folder) for name in PYTHON]
-        found += [_typescript(name, config) for name in TYPESCRIPT]
-        found.append(_claude_code(folder, scripted))
-    return found
+        # First of all, while nano has no prompt in its cache.
+        agent = _claude_code(folder, scripted, nano)
+        kits = [_python(name, config, folder) for name in PYTHON]
+        kits += [_typescript(name, config) for name in TYPESCRIPT]
+    return [*kits, agent]
 
 
 def _python(name: str, config: str, folder: Path) -> ClientResults:
@@ -57,10 +58,8 @@ def _typescript(name: str, config: str) -> ClientResults:
     return _results("TypeScript SDK", _lines(command, FOLDER / name, dict(os.environ)))
 
 
-def _claude_code(folder: Path, scripted: Scripted) -> ClientResults:
-    """On a nano of its own, which has no prompt in its cache yet."""
-    with nano_server(folder / "fresh-nano") as nano:
-        scenarios = claude_code.outcomes(folder / "claude-code", scripted, nano)
+def _claude_code(folder: Path, scripted: Scripted, nano: str) -> ClientResults:
+    scenarios = claude_code.outcomes(folder / "claude-code", scripted, nano)
     return ClientResults(client="Claude Code", version=COMMAND_LINE["claude-code"], scenarios=scenarios)
 
 
@@ -112,7 +111,7 @@ def read_results() -> list[ClientResults]:
 
 
 def write_results(found: Sequence[ClientResults]) -> None:
-    """Keep it for the page; times are left out, which differ from run to run."""
+    """Keep it for the page."""
     kept: list[dict[str, Any]] = [dict(each) for each in found]
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
