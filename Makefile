@@ -46,8 +46,8 @@ test: $(READY) ## every test, without a network; ARGS='-k name' narrows it down
 	$(BIN)/python -m pytest $(ARGS)
 
 # The clients lie in folders of their own below .clients/, at versions that tests/clients/installing.py pins.
-clients: $(READY) ## the official SDKs and Claude Code against our servers; needs pip, npm and node
-	$(BIN)/python -m tests.clients.matrix
+clients: $(READY) ## the official SDKs and Claude Code against our servers; needs pip, npm and node; ARGS='--only python-2'
+	$(BIN)/python -m tests.clients.matrix $(ARGS)
 
 check: $(READY) ## format, lint, types, arrows
 	$(BIN)/ruff format --check .

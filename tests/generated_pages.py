@@ -17,6 +17,7 @@ from typing import Any, cast
 import typer.main
 
 from caesura.cli.main import app
+from tests.compatibility.page import page as compatibility_page
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "caesura"
@@ -89,9 +90,6 @@ def main() -> None:
     text = MAP_ROW.sub("", page.read_text(encoding="utf-8"))
     page.write_text(text + file_map(), encoding="utf-8")
     (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
-    # The checks take seconds; tests that only need the rest of this module need not load them.
-    from tests.compatibility.page import page as compatibility_page
-
     text = asyncio.run(compatibility_page())
     (ROOT / "docs" / "compatibility.md").write_text(text, encoding="utf-8")
 

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from tests.clients.directions import AFTER, BEFORE
 from tests.clients.installing import FOLDER
@@ -26,7 +26,10 @@ _MAX_NANO_TOKENS = 400
 _CUT_REPLY = "max_output_tokens"
 # What the second prompt may take of the first one's time.
 MAX_SHARE = 0.1
-_PATIENCE_S = 300
+# On a machine that has other things to do, a prompt of this length takes its time.
+_PATIENCE_S = 900
+# What the client says of a model that it does not know, and goes on.
+_UNKNOWN = '[claude-code:unrecognized_model] {"model":"scripted","query_source":"sdk"}\n'
 _OFFLINE = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_TELEMETRY": "1",
@@ -117,8 +120,7 @@ def _check_protocol(run: Run) -> None:
 def _check_success(run: Run) -> None:
     assert run.code == 0, run.result
     assert run.result["is_error"] is False, run.result
-    warnings = [line for line in run.stderr.splitlines() if "unrecognized_model" not in line]
-    assert not warnings, warnings
+    assert not run.stderr.replace(_UNKNOWN, ""), run.stderr
 
 
 def edits_a_file(code: ClaudeCode) -> str:
@@ -168,30 +170,38 @@ def _asked_of_nano(code: ClaudeCode, *arguments: str) -> Run:
     return run
 
 
-SCRIPTED: dict[str, Callable[[ClaudeCode], str]] = {
-    "edits a file": edits_a_file,
-    "searches for tools": searches_for_tools,
-}
-NANO: dict[str, Callable[[ClaudeCode], str]] = {"continues a session": continues_a_session}
+class Scenario(NamedTuple):
+    """Something to do. server: on which. model: by the name that the client is told."""
+
+    name: str
+    server: Literal["scripted", "nano"]
+    model: str
+    play: Callable[[ClaudeCode], str]
+
+
+# Of a model that the client knows it asks for a thinking budget, of others for adaptive thinking.
+SCENARIOS = (
+    Scenario("edits a file", "scripted", "claude-sonnet-4-5", edits_a_file),
+    Scenario("searches for tools", "scripted", "scripted", searches_for_tools),
+    Scenario("continues a session", "nano", "nano", continues_a_session),
+)
 
 
 def outcomes(folder: Path, scripted: Scripted, nano: str) -> list[dict[str, str]]:
     """How every scenario went."""
     found: list[dict[str, str]] = []
-    for scenarios, url, model, key in (
-        (SCRIPTED, scripted.url, "scripted", scripted.key),
-        (NANO, nano, "nano", "none-needed"),
-    ):
-        for name, scenario in scenarios.items():
-            recorder = Recorder(url)
-            with serving(lambda _, app=recorder: app) as recorded:
-                home = folder / name.replace(" ", "-")
-                found.append(_outcome(name, scenario, ClaudeCode(home, recorder, recorded, model, key)))
+    for scenario in SCENARIOS:
+        is_scripted = scenario.server == "scripted"
+        recorder = Recorder(scripted.url if is_scripted else nano)
+        home = folder / scenario.name.replace(" ", "-")
+        key = scripted.key if is_scripted else "none-needed"
+        with serving(lambda _, app=recorder: app) as url:
+            found.append(_outcome(scenario, ClaudeCode(home, recorder, url, scenario.model, key)))
     return found
 
 
-def _outcome(name: str, scenario: Callable[[ClaudeCode], str], code: ClaudeCode) -> dict[str, str]:
+def _outcome(scenario: Scenario, code: ClaudeCode) -> dict[str, str]:
     try:
-        return {"scenario": name, "result": "works", "detail": scenario(code)}
+        return {"scenario": scenario.name, "result": "works", "detail": scenario.play(code)}
     except (AssertionError, subprocess.TimeoutExpired) as error:
-        return {"scenario": name, "result": "fails", "detail": str(error)[:500]}
+        return {"scenario": scenario.name, "result": "fails", "detail": str(error)[:500]}

@@ -6,12 +6,13 @@ for the page, and an exit code that is not 0 if anything failed. Read next: `sce
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.clients import claude_code
 from tests.clients.installing import COMMAND_LINE, FOLDER, PYTHON, ROOT, TYPESCRIPT, install_all
 from tests.clients.servers import Scripted, nano_server, scripted_server
 
+NAMES = (*PYTHON, *TYPESCRIPT, *COMMAND_LINE)
 RESULTS = ROOT / "docs" / "clients.json"
 _SCRIPTS = Path(__file__).parent
 _PATIENCE_S = 300
@@ -34,17 +36,31 @@ class ClientResults(TypedDict):
     scenarios: list[dict[str, str]]
 
 
-def run_all(folder: Path) -> list[ClientResults]:
-    """Every client in turn. folder: for what servers and clients write."""
+def run_all(folder: Path, names: Collection[str]) -> list[ClientResults]:
+    """Those clients in turn. folder: for what servers and clients write."""
+    agents: list[ClientResults] = []
     with ExitStack() as stack:
         scripted = stack.enter_context(scripted_server(folder / "scripted"))
         nano = stack.enter_context(nano_server(folder / "nano"))
         config = json.dumps({**asdict(scripted), "scripted": scripted.url, "nano": nano})
         # First of all, while nano has no prompt in its cache.
-        agent = _claude_code(folder, scripted, nano)
-        kits = [_python(name, config, folder) for name in PYTHON]
-        kits += [_typescript(name, config) for name in TYPESCRIPT]
-    return [*kits, agent]
+        if "claude-code" in names:
+            agents.append(_claude_code(folder, scripted, nano))
+        kits = [_python(name, config, folder) for name in PYTHON if name in names]
+        kits += [_typescript(name, config) for name in TYPESCRIPT if name in names]
+    return [*kits, *agents]
+
+
+def merged(kept: Sequence[ClientResults], found: Sequence[ClientResults]) -> list[ClientResults]:
+    """What was found, and what is kept of clients that were not run, in the order of `NAMES`."""
+    by_client = {_place(each): each for each in (*kept, *found)}
+    return [by_client[place] for place in sorted(by_client)]
+
+
+def _place(results: ClientResults) -> int:
+    majors = {"Python SDK": "python", "TypeScript SDK": "typescript"}
+    kind = majors.get(results["client"])
+    return NAMES.index("claude-code" if kind is None else f"{kind}-{results['version'].partition('.')[0]}")
 
 
 def _python(name: str, config: str, folder: Path) -> ClientResults:
@@ -107,7 +123,7 @@ def table(found: Sequence[ClientResults]) -> str:
 
 def read_results() -> list[ClientResults]:
     """What the last `make clients` found."""
-    return json.loads(RESULTS.read_text(encoding="utf-8"))
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
 
 
 def write_results(found: Sequence[ClientResults]) -> None:
@@ -118,10 +134,13 @@ def write_results(found: Sequence[ClientResults]) -> None:
 
 def main() -> int:
     """Install, run, tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", choices=NAMES, action="append", help="this client; repeatable")
+    names = parser.parse_args().only or NAMES
     install_all()
     with tempfile.TemporaryDirectory(prefix="caesura-clients-") as scratch:
-        found = run_all(Path(scratch))
-    write_results(found)
+        found = run_all(Path(scratch), names)
+    write_results(merged(read_results(), found))
     print(table(found))
     for each in found:
         details = [line for line in each["scenarios"] if line["result"] == "works" and "detail" in line]

@@ -16,7 +16,7 @@ from tests.clients.scenarios import SCENARIOS
 @pytest.mark.timeout(1200)
 def test_every_client_does_every_scenario(tmp_path: Path) -> None:
     install_all()
-    found = matrix.run_all(tmp_path)
+    found = matrix.run_all(tmp_path, matrix.NAMES)
     assert not matrix.failures(found)
     assert len(found) == 6
 
@@ -26,6 +26,15 @@ def test_what_is_kept_of_the_last_run_is_whole() -> None:
     assert [each["client"] for each in found] == [*["Python SDK"] * 3, *["TypeScript SDK"] * 2, "Claude Code"]
     for each in found[:-1]:
         assert [line["scenario"] for line in each["scenarios"]] == list(SCENARIOS)
+
+
+def test_a_run_of_one_client_keeps_what_was_found_of_the_others() -> None:
+    kept = [
+        ClientResults(client="Python SDK", version=version, scenarios=[]) for version in ("0.1.0", "2.1.0")
+    ]
+    newer = ClientResults(client="Python SDK", version="2.2.0", scenarios=[])
+    agent = ClientResults(client="Claude Code", version="2.1.0", scenarios=[])
+    assert matrix.merged(kept, [agent, newer]) == [kept[0], newer, agent]
 
 
 def test_a_scenario_that_fails_is_told_of() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
-from tests.clients.scenarios import IMAGE
 from tests.compatibility.parameters import EPHEMERAL, NEWEST, TEXT
 from tests.compatibility.probe import BODY, Answer, Check, Row, block, field
 
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+IMAGE: dict[str, Any] = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": PNG},
+}
 CITED: dict[str, Any] = {"enabled": True}
 PLAIN: dict[str, Any] = {"type": "text", "media_type": "text/plain", "data": "A hare is quick."}
 PDF: dict[str, Any] = {

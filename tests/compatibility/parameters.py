@@ -27,6 +27,10 @@ def _said(answer: Answer, role: str) -> bool:
     return answer.request is not None and role in [turn.role for turn in answer.request.conversation.turns]
 
 
+def _is_low(answer: Answer) -> bool:
+    return answer.request is not None and answer.request.effort == "low"
+
+
 def _format(kind: dict[str, Any]) -> dict[str, Any]:
     return {"output_config": {"format": kind}}
 
@@ -41,6 +45,10 @@ PARAMETERS = [
     Row(
         "`messages`: of role `system`, in place",
         field({"messages": [HI, MID_SYSTEM]}, lambda each: _said(each, "system")),
+    ),
+    Row(
+        "`messages`: `output_config` or `clear_at` of a system message",
+        field({"messages": [HI, {**MID_SYSTEM, "output_config": {"effort": "low"}, "clear_at": 9}]}, _is_low),
     ),
     Row(
         "`messages`: a system message first",
