@@ -22,7 +22,7 @@ from tests.clients.servers import Scripted
 from tests.web.serving import serving
 
 # Nano writes until it happens to stop; the client takes a cut reply for an error, and asks it to go on.
-_MAX_NANO_TOKENS = 400
+_MAX_NANO_TOKENS = 64
 _CUT_REPLY = "max_output_tokens"
 # What the second prompt may take of the first one's time.
 MAX_SHARE = 0.1
@@ -148,6 +148,16 @@ def searches_for_tools(code: ClaudeCode) -> str:
     return "tools are found; the web search is refused by name, and the session goes on"
 
 
+def counts_its_context(code: ClaudeCode) -> str:
+    """What each part of the prompt takes, by `count_tokens`."""
+    run = code.run("/context")
+    counts = [passage for passage in run.passages if passage.path == "/v1/messages/count_tokens"]
+    assert counts
+    assert all(passage.status == 200 and passage.events[0]["input_tokens"] > 0 for passage in counts)
+    _check_success(run)
+    return "every part is counted"
+
+
 def continues_a_session(code: ClaudeCode) -> str:
     """The second prompt of a session on a real model, whose first one was long."""
     first = _asked_of_nano(code, "What is 23*45?")
@@ -183,6 +193,7 @@ class Scenario(NamedTuple):
 SCENARIOS = (
     Scenario("edits a file", "scripted", "claude-sonnet-4-5", edits_a_file),
     Scenario("searches for tools", "scripted", "scripted", searches_for_tools),
+    Scenario("counts its context", "scripted", "scripted", counts_its_context),
     Scenario("continues a session", "nano", "nano", continues_a_session),
 )
 

@@ -49,13 +49,13 @@ def _said(text: str) -> ScriptedReply:
 
 def _direction(request: MessagesRequest) -> tuple[str, str, int]:
     """The last direction, what it is about, and how many results have come since."""
-    found, num_results = ("", ""), 0
+    verb, rest, num_results = "", "", 0
     for turn in request.conversation.turns:
         directions = _DIRECTION.findall(_text(turn))
         if directions:
-            found, num_results = directions[-1], 0
+            (verb, rest), num_results = directions[-1], 0
         num_results += sum(isinstance(block, ToolResultBlock) for block in turn.content)
-    return (*found, num_results)
+    return verb, rest, num_results
 
 
 def _text(turn: Turn) -> str:
