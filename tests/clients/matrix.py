@@ -25,7 +25,7 @@ from tests.clients.servers import Scripted, nano_server, scripted_server
 NAMES = (*PYTHON, *TYPESCRIPT, *COMMAND_LINE)
 RESULTS = ROOT / "docs" / "clients.json"
 _SCRIPTS = Path(__file__).parent
-_PATIENCE_S = 300
+_PATIENCE_S = 900
 
 
 class ClientResults(TypedDict):

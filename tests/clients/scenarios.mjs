@@ -29,7 +29,7 @@ const PNG =
 class Absent extends Error {}
 
 const clientOf = (baseURL, apiKey, options = {}) =>
-  new Anthropic({ baseURL, apiKey, maxRetries: 0, timeout: 60_000, ...options });
+  new Anthropic({ baseURL, apiKey, maxRetries: 0, timeout: 300_000, ...options });
 const scripted = clientOf(config.scripted, config.key);
 const nano = clientOf(config.nano, "none-needed");
 const saying = (text) => ({ ...ASK, messages: [{ role: "user", content: text }] });
@@ -170,7 +170,7 @@ const scenarios = {
     const made = await api.create({ requests });
     assert.ok((await collected(api.list())).some((each) => each.id === made.id));
     let batch = made;
-    for (const giveUpAt = Date.now() + 60_000; batch.processing_status !== "ended"; ) {
+    for (const giveUpAt = Date.now() + 300_000; batch.processing_status !== "ended"; ) {
       assert.ok(Date.now() < giveUpAt);
       await new Promise((resolve) => setTimeout(resolve, 200));
       batch = await api.retrieve(made.id);

@@ -49,7 +49,7 @@ class Clients:
         self.nano: Any = self._client(config["nano"], "none-needed")
 
     def _client(self, url: str, key: str, **options: Any) -> Any:
-        return anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=60.0, **options)
+        return anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=300.0, **options)
 
     def with_key(self, key: str) -> Any:
         return self._client(self.config["scripted"], key)
@@ -205,7 +205,7 @@ def batches(clients: Clients) -> None:
     ]
     made = api.create(requests=requests)
     assert made.id in [each.id for each in api.list()]
-    give_up_at_s = time.monotonic() + 60
+    give_up_at_s = time.monotonic() + 300
     while (batch := api.retrieve(made.id)).processing_status != "ended":
         assert time.monotonic() < give_up_at_s
         time.sleep(0.2)
