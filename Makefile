@@ -48,6 +48,7 @@ test: $(READY) ## every test, without a network; ARGS='-k name' narrows it down
 # The clients lie in folders of their own below .clients/, at versions that tests/clients/installing.py pins.
 clients: $(READY) ## the official SDKs and Claude Code against our servers; needs pip, npm and node; ARGS='--only python-2'
 	$(BIN)/python -m tests.clients.matrix $(ARGS)
+	$(BIN)/python -m tests.generated_pages
 
 check: $(READY) ## format, lint, types, arrows
 	$(BIN)/ruff format --check .
