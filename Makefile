@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup serve chat test check docs format bench peers train eval report clean
+.PHONY: help setup serve chat test clients check docs format bench peers train eval report clean
 
 # Any Python from 3.11 on; `make setup PYTHON=/path/to/python` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -45,6 +45,11 @@ chat: $(READY) ## a chat in the terminal
 test: $(READY) ## every test, without a network; ARGS='-k name' narrows it down
 	$(BIN)/python -m pytest $(ARGS)
 
+# The clients lie in folders of their own below .clients/, at versions that tests/clients/installing.py pins.
+clients: $(READY) ## the official SDKs and Claude Code against our servers; needs pip, npm and node; ARGS='--only python-2'
+	$(BIN)/python -m tests.clients.matrix $(ARGS)
+	$(BIN)/python -m tests.generated_pages
+
 check: $(READY) ## format, lint, types, arrows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -84,4 +89,4 @@ report: $(READY) ## write docs/models/nano.md from what eval and bench measured
 	$(BIN)/caesura report $(ARGS)
 
 clean: ## forget the environment and the caches; runs/ and the peers (.peers/) stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .clients build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,11 +1,13 @@
-"""The parts of the pages that are made from the code: the map of files and the command line's options.
+"""The parts of the pages that are made from the code: the map of files, the command line's options, and what
+of the Messages API works.
 
-Enters: the package. Leaves: text; `make docs` writes it into ARCHITECTURE.md and docs/cli.md, and
-`test_documents.py` compares. Read next: `test_documents.py`.
+Enters: the package. Leaves: text; `make docs` writes it into ARCHITECTURE.md, docs/cli.md and
+docs/compatibility.md, and tests compare. Read next: `test_documents.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from enum import Enum
@@ -15,6 +17,7 @@ from typing import Any, cast
 import typer.main
 
 from caesura.cli.main import app
+from tests.compatibility.page import page as compatibility_page
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "caesura"
@@ -87,6 +90,8 @@ def main() -> None:
     text = MAP_ROW.sub("", page.read_text(encoding="utf-8"))
     page.write_text(text + file_map(), encoding="utf-8")
     (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    text = asyncio.run(compatibility_page())
+    (ROOT / "docs" / "compatibility.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -203,6 +203,7 @@ def test_the_api_page_lists_every_block() -> None:
         "image",
         "tool_use",
         "tool_result",
+        "tool_reference",
     }
 
 

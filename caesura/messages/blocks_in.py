@@ -19,7 +19,6 @@ UNSUPPORTED_BLOCKS = frozenset(
     {
         "document",
         "search_result",
-        "tool_reference",
         "server_tool_use",
         "web_search_tool_result",
         "web_fetch_tool_result",
@@ -115,7 +114,13 @@ class WireToolUse(Shape):
     toolset_name: Ignored = None
 
 
-WireResultBlock = Annotated[WireText | WireImage, Field(discriminator="type")]
+class WireToolReference(Shape):
+    type: Literal["tool_reference"]
+    tool_name: Annotated[str, Field(min_length=1)]
+    cache_control: WireCacheControl | None = None
+
+
+WireResultBlock = Annotated[WireText | WireImage | WireToolReference, Field(discriminator="type")]
 
 
 class WireToolResult(Shape):

@@ -123,6 +123,7 @@ class Tool:
     cache_control: a cache breakpoint after this tool's definition, if any.
     kind: "custom", or a dated type such as "bash_20250124".
     settings: the further fields that a typed tool was given, such as `display_width_px`.
+    shown: where the model reads of it; one that it reads of nowhere cannot be called yet.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Tool:
     cache_control: CacheControl | None = None
     kind: str = "custom"
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    shown: Literal["at_start", "in_result", "nowhere"] = "at_start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +154,17 @@ class Conversation:
 
     turns: the messages in order.
     system: the instructions before the first message.
-    tools: what the model may call, in the order given; a prompt holds them before the system's text.
+    tools: what the model may call, in the order given, and what it may not call yet.
     """
 
     turns: tuple[Turn, ...]
     system: tuple[TextBlock, ...] = ()
     tools: tuple[Tool, ...] = ()
+
+    @property
+    def listed_tools(self) -> tuple[Tool, ...]:
+        """Those that a prompt holds before the system's text."""
+        return tuple(tool for tool in self.tools if tool.shown == "at_start")
 
     @property
     def is_prefilled(self) -> bool:

@@ -6,14 +6,17 @@ whose shape is right and whose rules are kept. Leaves: a `Conversation`. Read ne
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from caesura.messages.blocks_in import (
     WireBlock,
     WireImage,
     WireRedactedThinking,
+    WireResultBlock,
     WireText,
     WireThinking,
+    WireToolReference,
     WireToolResult,
     WireToolUse,
     marked,
@@ -26,13 +29,15 @@ from caesura.messages.content import (
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    Tool,
     ToolResultBlock,
     ToolUseBlock,
     Turn,
     merge_turns,
 )
 from caesura.messages.images_in import image_of
-from caesura.messages.tools_in import cache_control_of, tool_of
+from caesura.messages.tool_references import described, tools_of
+from caesura.messages.tools_in import cache_control_of
 from caesura.messages.wire_in import WireCountRequest, WireMessage
 
 ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
@@ -43,10 +48,12 @@ def conversation_of(wire: WireCountRequest, messages: list[WireMessage]) -> Conv
 
     messages: those that count.
     """
+    tools = tools_of(wire, messages)
+    by_name = {tool.name: tool for tool in tools}
     turns: list[Turn] = []
     for index, message in enumerate(messages):
         blocks = tuple(
-            _block(block, f"messages.{index}.content.{position}")
+            _block(block, f"messages.{index}.content.{position}", by_name)
             for position, block in enumerate(message.content)
         )
         turns.append(Turn(role=message.role, content=blocks))
@@ -56,7 +63,7 @@ def conversation_of(wire: WireCountRequest, messages: list[WireMessage]) -> Conv
     return Conversation(
         turns=tuple(merged),
         system=_without_attribution(wire.system or []),
-        tools=tuple(map(tool_of, wire.tools or [])),
+        tools=tools,
     )
 
 
@@ -64,7 +71,7 @@ def _text(wire: WireText) -> TextBlock:
     return TextBlock(text=wire.text, cache_control=cache_control_of(wire.cache_control))
 
 
-def _block(wire: WireBlock, path: str) -> Block:
+def _block(wire: WireBlock, path: str, tools: Mapping[str, Tool]) -> Block:
     match wire:
         case WireText():
             return _text(wire)
@@ -78,23 +85,31 @@ def _block(wire: WireBlock, path: str) -> Block:
             control = cache_control_of(wire.cache_control)
             return ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, cache_control=control)
         case WireToolResult():
-            return _tool_result(wire, path)
+            return _tool_result(wire, path, tools)
 
 
-def _tool_result(wire: WireToolResult, path: str) -> ToolResultBlock:
+def _tool_result(wire: WireToolResult, path: str, tools: Mapping[str, Tool]) -> ToolResultBlock:
     """Breakpoints inside the result become one after it, which keeps at least as much, and as long."""
     breakpoints = sorted(marked(wire), key=lambda control: control.ttl == "1h")
     return ToolResultBlock(
         tool_use_id=wire.tool_use_id,
         content=tuple(
-            TextBlock(text=block.text)
-            if isinstance(block, WireText)
-            else image_of(block, f"{path}.tool_result.content.{position}", None)
+            _result_block(block, f"{path}.tool_result.content.{position}", tools)
             for position, block in enumerate(wire.content or [])
         ),
         is_error=bool(wire.is_error),
         cache_control=cache_control_of(breakpoints[-1]) if breakpoints else None,
     )
+
+
+def _result_block(wire: WireResultBlock, path: str, tools: Mapping[str, Tool]) -> TextBlock | ImageBlock:
+    match wire:
+        case WireText():
+            return TextBlock(text=wire.text)
+        case WireToolReference():
+            return described(wire, tools)
+        case WireImage():
+            return image_of(wire, path, None)
 
 
 def _without_attribution(system: list[WireText]) -> tuple[TextBlock, ...]:

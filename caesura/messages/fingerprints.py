@@ -70,7 +70,7 @@ def fingerprint(request: MessagesRequest, ids: Sequence[int]) -> Fingerprint:
     conversation = request.conversation
     return Fingerprint(
         model=request.model,
-        tools=tuple(_hash("tool", Tool.__name__, _tool_text(tool)) for tool in conversation.tools),
+        tools=tuple(_hash("tool", Tool.__name__, _tool_text(tool)) for tool in conversation.listed_tools),
         system=tuple(_hash_block("system", block) for block in conversation.system),
         messages=tuple(
             _hash_block(turn.role, block) for turn in conversation.turns for block in turn.content
@@ -143,7 +143,7 @@ def _sizes(conversation: Conversation) -> tuple[int, ...]:
         *conversation.system,
         *(block for turn in conversation.turns for block in turn.content),
     )
-    lengths = (*map(len, map(_tool_text, conversation.tools)), *map(len, map(_text, blocks)))
+    lengths = (*map(len, map(_tool_text, conversation.listed_tools)), *map(len, map(_text, blocks)))
     return tuple(accumulate(lengths))
 
 

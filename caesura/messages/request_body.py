@@ -43,7 +43,9 @@ def _tool_json(tool: Tool) -> dict[str, Any]:
         body |= {"description": tool.description} if tool.description else {}
     else:
         body |= {"type": tool.kind, **tool.settings, **_examples_json(tool)}
-    return body | ({"strict": True} if tool.strict else {}) | cache_control_json(tool.cache_control)
+    body |= {"strict": True} if tool.strict else {}
+    body |= {"defer_loading": True} if tool.shown == "nowhere" else {}
+    return body | cache_control_json(tool.cache_control)
 
 
 def _examples_json(tool: Tool) -> dict[str, Any]:

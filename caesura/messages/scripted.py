@@ -15,7 +15,7 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -137,7 +137,7 @@ def prompt_length(request: MessagesRequest) -> int:
     """How many tokens the scripted model reads: those of every tool and block, and one for each turn."""
     conversation = request.conversation
     blocks = [*conversation.system, *(block for turn in conversation.turns for block in turn.content)]
-    tools = sum(map(_tool_length, conversation.tools))
+    tools = sum(map(_tool_length, conversation.listed_tools))
     return tools + sum(map(_block_length, blocks)) + len(conversation.turns)
 
 
@@ -152,7 +152,7 @@ def _cut_at_stop(text: str, stop_sequences: Sequence[str]) -> tuple[str, str | N
 def _allowed(calls: Sequence[ScriptedCall], request: MessagesRequest) -> Sequence[ScriptedCall]:
     """The calls that a request has tools for, and wants."""
     choice = request.tool_choice
-    names = {tool.name for tool in request.conversation.tools}
+    names = {tool.name for tool in request.conversation.tools if tool.shown != "nowhere"}
     if choice.mode == "none":
         return ()
     if choice.mode == "tool":
@@ -226,11 +226,12 @@ class ScriptedClient:
         replies: Iterable[ScriptedReply | str | Exception] = (),
         *,
         models: Sequence[ModelInfo] = (SCRIPTED_MODEL,),
-        otherwise: ScriptedReply | str | None = None,
+        otherwise: ScriptedReply | str | Callable[[MessagesRequest], ScriptedReply] | None = None,
     ) -> None:
         """An exception in the queue is raised before the first event.
 
-        otherwise: the reply once the queue is empty; None makes that an ApiError.
+        otherwise: the reply once the queue is empty, or what makes it of the request (and may raise); None
+            makes that an ApiError.
         """
         self._queue = deque(replies)
         self._models = tuple(models)
@@ -242,7 +243,7 @@ class ScriptedClient:
         self.history.append(request)
         is_finished = False
         try:
-            async with closing(self._reply(self._next_reply(), request)) as events:
+            async with closing(self._reply(self._next_reply(request), request)) as events:
                 async for event in events:
                     is_finished = isinstance(event, MessageStop)
                     yield event
@@ -250,12 +251,14 @@ class ScriptedClient:
             self.num_closed_early += not is_finished
             raise
 
-    def _next_reply(self) -> ScriptedReply:
+    def _next_reply(self, request: MessagesRequest) -> ScriptedReply:
         reply = self._queue.popleft() if self._queue else self._otherwise
         if reply is None:
             raise ApiError("the script has no further reply; give the client more replies, or `otherwise`")
         if isinstance(reply, Exception):
             raise reply
+        if callable(reply):
+            return reply(request)
         return ScriptedReply(text=reply) if isinstance(reply, str) else reply
 
     async def _reply(self, reply: ScriptedReply, request: MessagesRequest) -> AsyncIterator[Event]:

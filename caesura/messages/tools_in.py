@@ -47,7 +47,7 @@ class _WireAnyTool(Shape):
     strict: bool | None = None
     input_examples: list[dict[str, Any]] | None = None
     allowed_callers: list[str] | None = None
-    defer_loading: Ignored = None
+    defer_loading: bool | None = None
     eager_input_streaming: Ignored = None
 
 

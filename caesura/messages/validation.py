@@ -33,6 +33,7 @@ from caesura.messages.tool_rules import (
     check_thoughts_before_calls,
     check_tools,
 )
+from caesura.messages.tool_references import check_references
 from caesura.messages.tools_in import tool_choice_of
 from caesura.messages.wire_in import (
     WireAdaptive,
@@ -184,6 +185,7 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMess
     check_tools(wire)
     rules.check_order(messages)
     check_calls(messages)
+    check_references(wire, messages)
     check_thoughts_before_calls(messages, wire.thinking)
     rules.check_prefill(messages, wire)
     check_cache_control(wire, messages)

@@ -120,7 +120,7 @@ class CaesuraFormat:
         if conversation.is_prefilled and opening not in (None, "answer"):
             raise ValueError("a final assistant turn can only be continued without thinking")
         writer = PromptWriter(self._encoder(texts), self._ids, self._phase_tokens.closing)
-        writer.system(conversation.tools, conversation.system)
+        writer.system(conversation.listed_tools, conversation.system)
         last = len(conversation.turns) - 1
         for index, turn in enumerate(conversation.turns):
             is_prefill = index == last and opening is not None and turn.role == "assistant"

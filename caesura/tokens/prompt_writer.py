@@ -21,6 +21,7 @@ from caesura.messages.content import (
     ToolUseBlock,
     Turn,
 )
+from caesura.messages.tool_references import tool_line
 from caesura.tokens import markers
 from caesura.tokens.phase_tokens import Opening
 from caesura.tokens.prompt import Breakpoint, Prompt, Span, SpanKind
@@ -31,7 +32,6 @@ from caesura.tokens.tool_text import (
     in_order_of_calls,
     no_images,
     result_texts,
-    tool_line,
 )
 
 Encode = Callable[[str], Sequence[int]]

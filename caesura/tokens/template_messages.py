@@ -144,7 +144,7 @@ class Placeholders:
 
 def template_tools(told: Conversation, texts: Placeholders) -> list[dict[str, Any]]:
     """The tools of a conversation."""
-    return [function_form(tool, texts.hide_in) for tool in told.tools]
+    return [function_form(tool, texts.hide_in) for tool in told.listed_tools]
 
 
 def template_messages(told: Conversation, style: MessageStyle, texts: Placeholders) -> list[Message]:

@@ -100,8 +100,8 @@ class Fork(NamedTuple):
 def forks(told: Conversation) -> list[Fork]:
     """One for each breakpoint that stands behind no text, but behind a tool, a call or a result."""
     found = [
-        Fork(replace(told, tools=_parted(told.tools, at, _PROBE_TOOL)), tool.cache_control)
-        for at, tool in enumerate(told.tools)
+        Fork(replace(told, tools=_parted(told.listed_tools, at, _PROBE_TOOL)), tool.cache_control)
+        for at, tool in enumerate(told.listed_tools)
         if tool.cache_control is not None
     ]
     asked: Sequence[Block] = ()

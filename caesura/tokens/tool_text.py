@@ -16,12 +16,6 @@ TOOLS_HEADING = "Tools that can be called:"
 ERROR_PREFIX = "Error: "
 
 
-def tool_line(tool: Tool) -> str:
-    """A tool in one line of JSON, as our own format lists it."""
-    told = {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-
-
 def call_text(name: str, arguments: Mapping[str, Any]) -> str:
     """What stands between the markers of a call."""
     return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)

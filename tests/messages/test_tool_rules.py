@@ -212,7 +212,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         talk("hi", [call()], [result(content=[call("t2")])]),
         "messages.2.content.0.tool_result.content.0.type: Input tag 'tool_use' found using 'type' does not"
-        " match any of the expected tags: 'text', 'image'",
+        " match any of the expected tags: 'text', 'image', 'tool_reference'",
     ),
     (
         talk("hi", [call()], [result(is_error="yes")]),

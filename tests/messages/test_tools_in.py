@@ -41,7 +41,7 @@ def test_a_tool_of_ones_own_is_read(kind: dict[str, Any]) -> None:
 
 
 def test_what_a_tool_may_say_besides_is_read() -> None:
-    said = {"strict": True, "cache_control": HOUR, "defer_loading": True, "eager_input_streaming": True}
+    said = {"strict": True, "cache_control": HOUR, "defer_loading": False, "eager_input_streaming": True}
     (tool,) = tools_of(named("x" * 128, allowed_callers=["direct"], description=None, **said))
     assert (tool.strict, tool.cache_control, tool.description) == (True, CacheControl(ttl="1h"), "")
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from caesura.messages.client import Client
 from caesura.messages.remote import RemoteClient
@@ -21,7 +22,7 @@ from caesura.web.page import mount_page
 class _Background:
     """A server on a thread of its own; the app is built on the server's event loop, where it will live."""
 
-    def __init__(self, build: Callable[[], FastAPI], listener: socket.socket) -> None:
+    def __init__(self, build: Callable[[], ASGIApp], listener: socket.socket) -> None:
         self._build = build
         self._listener = listener
         self._server: uvicorn.Server | None = None
@@ -45,7 +46,7 @@ class _Background:
 
 
 @contextmanager
-def serving(build: Callable[[str], FastAPI]) -> Generator[str]:
+def serving(build: Callable[[str], ASGIApp]) -> Generator[str]:
     """Serves the app that `build` makes for a base URL, and gives that URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,0 +1,1 @@
+"""Real clients, in environments of their own, against real servers on loopback."""

@@ -1,0 +1,190 @@
+"""Rows: parameters of a message, caching, structured answers. Enters: nothing. Leaves: `Row`s. Read next:
+`page.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.compatibility.probe import NEW, Answer, Row, field
+
+HI: dict[str, Any] = {"role": "user", "content": "Hi"}
+PREFILL: list[Any] = [HI, {"role": "assistant", "content": "I am"}]
+MID_SYSTEM: dict[str, Any] = {"role": "system", "content": "Be brief."}
+NEWEST = {"anthropic-version": NEW}
+EPHEMERAL: dict[str, Any] = {"type": "ephemeral"}
+LONG: dict[str, Any] = {"type": "ephemeral", "ttl": "1h"}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+TEXT: dict[str, Any] = {"type": "text", "text": "What is it?"}
+
+
+def _said(answer: Answer, role: str) -> bool:
+    return answer.request is not None and role in [turn.role for turn in answer.request.conversation.turns]
+
+
+def _is_low(answer: Answer) -> bool:
+    return answer.request is not None and answer.request.effort == "low"
+
+
+def _format(kind: dict[str, Any]) -> dict[str, Any]:
+    return {"output_config": {"format": kind}}
+
+
+PARAMETERS = [
+    Row("`model`: any `claude-...` name", field({"model": "claude-any"}, lambda each: each.status == 200)),
+    Row(
+        "`model`: `NAME[1m]`",
+        field({"model": "scripted[1m]"}, lambda each: each.body["model"] == "scripted[1m]"),
+    ),
+    Row("`messages`: of role `user`, `assistant`", field({"messages": [HI, *PREFILL[1:], HI]})),
+    Row(
+        "`messages`: of role `system`, in place",
+        field({"messages": [HI, MID_SYSTEM]}, lambda each: _said(each, "system")),
+    ),
+    Row(
+        "`messages`: `output_config` or `clear_at` of a system message",
+        field({"messages": [HI, {**MID_SYSTEM, "output_config": {"effort": "low"}, "clear_at": 9}]}, _is_low),
+    ),
+    Row(
+        "`messages`: a system message first",
+        field({"messages": [MID_SYSTEM, HI]}),
+    ),
+    Row("`messages`: consecutive ones of a role", field({"messages": [HI, HI]}), "are one turn"),
+    Row("`messages`: none", field({"messages": []})),
+    Row("`messages`: a prefill at the end", field({"messages": PREFILL})),
+    Row("`max_tokens`", field({"max_tokens": 3}, lambda each: each.body["stop_reason"] == "max_tokens")),
+    Row(
+        "`max_tokens`: 0", field({"max_tokens": 0}, lambda each: not each.body["content"]), "fills the cache"
+    ),
+    Row("`max_tokens`: more than the model's maximum", field({"max_tokens": 10**6})),
+    Row("`system`: a string, or blocks", field({"system": [{"type": "text", "text": "Be brief."}]})),
+    Row(
+        "`stop_sequences`",
+        field({"stop_sequences": ["forty"]}, lambda each: each.body["stop_sequence"] == "forty"),
+    ),
+    Row("`stop_sequences`: blank ones", field({"stop_sequences": [" "]})),
+    Row("`stream`", field({"stream": True}, lambda each: each.events)),
+    *[
+        Row(f"`{name}`, version 2023-06-01", field({name: value}))
+        for name, value in (("temperature", 0.5), ("top_p", 0.5), ("top_k", 5))
+    ],
+    *[
+        Row(f"`{name}`, version 2026-10-21", field({name: value}, headers=NEWEST), "as in the API")
+        for name, value in (("temperature", 0.5), ("top_p", 0.5), ("top_k", 5))
+    ],
+    Row("`seed`", field({"seed": 7}), "beyond the API"),
+    Row(
+        "`metadata.user_id`",
+        field({"metadata": {"user_id": "u"}}, lambda each: False),
+        "checked, and carried along",
+    ),
+    Row(
+        "`service_tier`",
+        field({"service_tier": "auto"}, lambda each: each.usage["service_tier"] != "standard"),
+        "usage says `standard`",
+    ),
+    Row("`cache_control`", field({"cache_control": EPHEMERAL})),
+    Row("`container`: null", field({"container": None}, lambda each: each.body["container"] is None)),
+    Row("`container`", field({"container": "container_1"})),
+    Row("`inference_geo`", field({"inference_geo": "us"})),
+    Row("`speed`: fast", field({"speed": "fast"}, lambda each: each.usage["speed"] == "fast")),
+    Row("`diagnostics`", field({"diagnostics": {"previous_message_id": None}})),
+    Row("`output_config.effort`", field({"output_config": {"effort": "low"}})),
+    Row(
+        "`output_config.task_budget`",
+        field({"output_config": {"task_budget": {"type": "tokens", "total": 20_000}}}),
+    ),
+    Row(
+        "`output_format`, version 2023-06-01",
+        field({"output_format": {"type": "json_schema", "schema": SCHEMA}}),
+    ),
+    Row(
+        "`output_format`, version 2026-10-21",
+        field({"output_format": {"type": "json_schema", "schema": SCHEMA}}, headers=NEWEST),
+    ),
+    Row("`mcp_servers`", field({"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]})),
+    Row("`fallbacks`", field({"fallbacks": [{"model": "other"}]})),
+    Row("`fallback_credit_token`", field({"fallback_credit_token": "t"})),
+    Row("`compaction`", field({"compaction": {"type": "summarize"}})),
+    Row("`thread`", field({"thread": {"type": "create"}})),
+    Row("`billing_policy`", field({"billing_policy": {}})),
+    Row("fields that are not known", field({"of_tomorrow": 1}), "refused by `caesura serve --strict`"),
+]
+
+
+def _edit(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"context_management": {"edits": [{"type": kind, **fields}]}}
+
+
+CONTEXT = [
+    Row("`clear_tool_uses_20250919`", field(_edit("clear_tool_uses_20250919"))),
+    Row(
+        "`clear_thinking_20251015`",
+        field(
+            {**_edit("clear_thinking_20251015", keep="all"), "thinking": {"type": "adaptive"}},
+            lambda each: each.body.get("context_management"),
+        ),
+    ),
+    Row("`compact_20260112`", field(_edit("compact_20260112"))),
+    Row(
+        "`applied_edits` in the reply",
+        field(_edit("clear_tool_uses_20250919"), lambda each: each.body.get("context_management")),
+    ),
+]
+
+
+def _marked(num_marks: int) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{**TEXT, "cache_control": EPHEMERAL}] * num_marks}]}
+
+
+CACHING = [
+    Row("`cache_control` on text", field(_marked(1))),
+    Row(
+        "`cache_control` on tools",
+        field({"tools": [{"name": "a", "input_schema": {"type": "object"}, "cache_control": EPHEMERAL}]}),
+    ),
+    Row("`ttl`: `1h`", field({"system": [{**TEXT, "cache_control": LONG}]})),
+    Row("four markers", field(_marked(4))),
+    Row("five markers", field(_marked(5)), "as in the API"),
+    Row(
+        "a `1h` marker after a `5m` one",
+        field({"system": [{**TEXT, "cache_control": EPHEMERAL}, {**TEXT, "cache_control": LONG}]}),
+        "as in the API",
+    ),
+    *[
+        Row(f"`usage.{name}`", field({}, lambda each, name=name: name in each.usage))
+        for name in ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
+    ],
+    Row(
+        "a minimum length",
+        field({}, lambda each: False),
+        "prefixes of any length are kept, from one page of tokens on",
+    ),
+]
+
+FORMS = [
+    Row("`output_config.format`: `json_schema`", field(_format({"type": "json_schema", "schema": SCHEMA}))),
+    *[
+        Row(f"`output_config.format`: `{name}`", field(_format({"type": name, **fields})), "beyond the API")
+        for name, fields in (
+            ("xml", {"schema": SCHEMA}),
+            ("yaml", {"schema": SCHEMA}),
+            ("lark", {"grammar": 'start: "a"'}),
+            ("regex", {"pattern": "a+"}),
+        )
+    ],
+    Row(
+        "`output_config.format` with a prefill",
+        field({"messages": PREFILL, **_format({"type": "json_schema", "schema": SCHEMA})}),
+    ),
+    Row(
+        "`strict` tools",
+        field({"tools": [{"name": "a", "input_schema": SCHEMA, "strict": True}]}),
+        "calls keep to the schema without it, too",
+    ),
+]
