@@ -130,7 +130,7 @@ def _read(
             f"config.json has room for {model.config.vocab_size}"
         )
     info = _info(folder, name, model.config.max_positions)
-    info = replace(info, can_think=chat_format.can_think, can_structure=True)
+    info = replace(info, can_think=chat_format.can_think)
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,

@@ -144,9 +144,16 @@ class LocalClient:
         return len((await self._render(self._find(request.model), request)).ids)
 
     async def models(self) -> list[ModelInfo]:
-        """The models on offer, the default one first, with the window that their engines can hold."""
+        """The models on offer, the default one first, with the window that their engines can hold. Forms are
+        kept to whatever the model.
+        """
         return [
-            replace(served.loaded.info, id=name, max_input_tokens=served.engine.max_positions)
+            replace(
+                served.loaded.info,
+                id=name,
+                max_input_tokens=served.engine.max_positions,
+                can_structure=True,
+            )
             for name, served in self._served.items()
         ]
 
