@@ -118,7 +118,8 @@ class Decoding:
         held, free = interleaved(self._sizes.repeats, partial(run, self._constraint), partial(run, FREE))
         sizes, plural = self._sizes, "s" if streams > 1 else ""
         return Figure(
-            name=f"decode under a schema, {streams} stream{plural} of {sizes.num_new}, temperature {temperature:g}",
+            name=f"decode under a schema, {streams} stream{plural} of {sizes.num_new}, "
+            f"temperature {temperature:g}",
             unit="tokens/s",
             ours=held,
             peer="without",

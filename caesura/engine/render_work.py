@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from caesura.messages.content import Block, Conversation, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
+from caesura.messages.content import (
+    Block,
+    Conversation,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
 
 # What a block, or a value of JSON, takes beside its text, in characters' time.
 _BLOCK_CHARACTERS = 100

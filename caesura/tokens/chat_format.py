@@ -143,7 +143,7 @@ class CaesuraFormat:
         is_continued: bool = False,
         is_verbatim: bool = False,
     ) -> BlockParser:
-        """See `ChatFormat.parser`. Here a reply begins like any other text, and no whitespace is the format's."""
+        """See `ChatFormat.parser`. Here a reply begins like any other text, and all whitespace is its own."""
         return BlockParser(self.tokenizer.token_bytes, self._phase_tokens, opening, stop_sequences)
 
     def _encoder(self, texts: TenantTexts | None) -> Encode:

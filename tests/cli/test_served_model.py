@@ -121,7 +121,8 @@ async def test_a_call_of_a_tool_is_valid_though_the_model_never_learnt_it(
     reply = response.json()
     assert reply["stop_reason"] == "tool_use"
     calls = [block for block in reply["content"] if block["type"] == "tool_use"]
-    assert calls and all(call["name"] == "Bash" for call in calls)
+    assert calls
+    assert all(call["name"] == "Bash" for call in calls)
     assert all(isinstance(call["input"]["timeout_s"], int) for call in calls)
 
 

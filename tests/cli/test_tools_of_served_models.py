@@ -1,10 +1,8 @@
-"""Tools and structured answers over HTTP, with the official SDKs and the bundled model, which has learnt neither."""
+"""Tools and structured answers over HTTP: the official SDKs, and the bundled model, which has learnt neither."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -20,14 +18,15 @@ from anthropic import beta_async_tool
 from pydantic import BaseModel
 
 from caesura.cli.local import local_client
+from caesura.messages.content import Tool, ToolUseBlock, conversation
 from caesura.messages.fold import collect
 from caesura.messages.remote import RemoteClient
 from caesura.messages.request import MessagesRequest, OutputFormat, Sampling, ToolChoice
-from caesura.messages.content import Tool, ToolUseBlock, conversation
 from caesura.messages.sealing import Sealer
 from caesura.messages.signing import SigningClient
 from caesura.messages.typed_tools import TYPED_TOOLS, typed_tool
 from caesura.server import ServerConfig, create_app
+from tests.messages.pictures import image, png
 from tests.server.conftest import serve
 
 __all__ = ["serve"]
@@ -53,10 +52,10 @@ TOOLS: Any = [{"name": name, "input_schema": schema, "strict": True} for name, s
 class Person(BaseModel):
     """What is asked for."""
 
-    name: str
     age: int
     kind: Literal["child", "adult"]
-    tags: list[str]
+    is_member: bool
+    tag: Literal["a", "b"] | None
 
 
 @pytest.fixture
@@ -91,7 +90,9 @@ def check_calls(message: Any) -> int:
     return len(calls)
 
 
-async def test_models_tell_that_forms_are_guaranteed_and_that_they_cannot_see(http: httpx.AsyncClient) -> None:
+async def test_models_tell_that_forms_are_guaranteed_and_that_they_cannot_see(
+    http: httpx.AsyncClient,
+) -> None:
     told = (await http.get("/v1/models/nano", headers={"x-api-key": "key"})).json()["capabilities"]
     assert told["structured_outputs"] == {"supported": True}
     assert told["image_input"] == {"supported": False}
@@ -105,7 +106,8 @@ async def test_strict_tools_whole_and_streamed(sdk: anthropic.AsyncAnthropic) ->
         async with sdk.messages.stream(**asked) as stream:
             streamed = await stream.get_final_message()
         ours, theirs = (
-            [(block.type, getattr(block, "input", None)) for block in each.content] for each in (whole, streamed)
+            [(block.type, getattr(block, "input", None)) for block in each.content]
+            for each in (whole, streamed)
         )
         assert ours == theirs
         num_calls += check_calls(whole)
@@ -125,18 +127,17 @@ async def test_calls_of_typed_tools_fit_the_schema_that_they_have_here(
 ) -> None:
     screen = {"display_width_px": 640, "display_height_px": 480} if kind.startswith("computer") else {}
     tool: Any = {"type": kind, "name": TYPED_TOOLS[kind].name, **screen}
-    schema, num_whole = typed_tool(kind, screen).input_schema, 0
-    for seed in range(3):
-        choice: Any = {"type": "any", "disable_parallel_tool_use": True}
-        message = await sdk.messages.create(**fields(seed, tools=[tool], tool_choice=choice))
-        if message.stop_reason == "max_tokens":
-            continue
-        (call,) = message.content
+    schema = typed_tool(kind, screen).input_schema
+    choice: Any = {"type": "any", "disable_parallel_tool_use": True}
+    asked = [fields(seed, tools=[tool], tool_choice=choice, max_tokens=300) for seed in range(4)]
+    replies = await asyncio.gather(*(sdk.messages.create(**each) for each in asked))
+    whole = [reply for reply in replies if reply.stop_reason == "tool_use"]
+    for reply in whole:
+        (call,) = reply.content
         assert isinstance(call, anthropic.types.ToolUseBlock)
         assert call.name == tool["name"]
         jsonschema.Draft202012Validator(schema).validate(call.input)
-        num_whole += 1
-    assert num_whole
+    assert whole
 
 
 async def test_structured_answers_are_parsed_by_the_sdk(sdk: anthropic.AsyncAnthropic) -> None:
@@ -170,7 +171,7 @@ async def test_a_loop_over_several_turns_with_thinking_between_calls(sdk: anthro
     beta = {"anthropic-beta": "interleaved-thinking-2025-05-14"}
     thinking: Any = {"type": "enabled", "budget_tokens": 1024}
     num_loops = 0
-    for seed in range(6):
+    for seed in range(4):
         asked = fields(
             seed, messages=messages, tools=TOOLS, thinking=thinking, max_tokens=1500, extra_headers=beta
         )
@@ -181,7 +182,11 @@ async def test_a_loop_over_several_turns_with_thinking_between_calls(sdk: anthro
             model="nano", messages=messages, tools=TOOLS, thinking=thinking
         )
         usage = message.usage
-        total = usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+        total = (
+            usage.input_tokens
+            + (usage.cache_read_input_tokens or 0)
+            + (usage.cache_creation_input_tokens or 0)
+        )
         assert total == counted.input_tokens
         calls = [block for block in message.content if block.type == "tool_use"]
         if message.stop_reason == "max_tokens" or len(message.content) < 2:
@@ -193,25 +198,18 @@ async def test_a_loop_over_several_turns_with_thinking_between_calls(sdk: anthro
         ]
         messages.append({"role": "user", "content": results or "Go on."})
         num_loops += 1
-    assert num_loops > 2
+    assert num_loops > 1
 
 
 async def test_a_picture_in_a_result_is_refused_by_name(sdk: anthropic.AsyncAnthropic) -> None:
-    from PIL import Image
-
-    held = io.BytesIO()
-    Image.new("RGB", (2, 2)).save(held, "PNG")
-    data = base64.b64encode(held.getvalue()).decode()
-    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
     call = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1, "b": 2}}
-    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [picture]}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [image(png(2, 2))]}
     history: Any = [*HI, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
     with pytest.raises(anthropic.BadRequestError, match="`image` blocks are not supported"):
         await sdk.messages.create(**fields(messages=history, tools=TOOLS))
 
 
-async def test_the_example_of_the_documents_runs(sdk: anthropic.AsyncAnthropic) -> None:
-    """`docs/tools.md`, with a limit: whether a model that has learnt no tools ever ends is left to it."""
+async def test_the_sdks_loop_runs_the_tools_that_are_called(sdk: anthropic.AsyncAnthropic) -> None:
     added: list[tuple[int, int]] = []
 
     @beta_async_tool
@@ -220,37 +218,55 @@ async def test_the_example_of_the_documents_runs(sdk: anthropic.AsyncAnthropic) 
         added.append((a, b))
         return str(a + b)
 
-    for seed in range(30):
+    for seed in range(3):
         runner = sdk.beta.messages.tool_runner(
             model="nano",
             max_tokens=500,
             messages=HI,
             tools=[add],
+            tool_choice={"type": "any"},
             max_iterations=3,
             extra_body={"seed": seed},
         )
-        final = await runner.until_done()
-        assert final.stop_reason in ("end_turn", "tool_use", "max_tokens")
-        if added:
-            break
-    assert all(type(number) is int for pair in added for number in pair)
+        assert (await runner.until_done()).stop_reason in ("tool_use", "max_tokens")
     assert added
+    assert all(type(number) is int for pair in added for number in pair)
+
+
+async def test_the_example_of_the_documents_runs(
+    http: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (NANO.parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    assert "tool_runner" in example
+    own = example.replace("http://127.0.0.1:8000", str(http.base_url).rstrip("/")).replace(
+        "none-needed", "key"
+    )
+    assert own != example
+    await asyncio.to_thread(exec, own, {"__name__": "example"})
+    assert "type='t" in capsys.readouterr().out  # A text, or a call.
 
 
 async def test_a_schema_that_cannot_be_enforced_is_a_400_that_names_the_keyword(
     sdk: anthropic.AsyncAnthropic,
 ) -> None:
     odd = {"type": "object", "properties": {"x": {"type": "array", "uniqueItems": True}}}
-    with pytest.raises(anthropic.BadRequestError, match=r"tools\.0\.custom\.input_schema\.properties\.x\.uniqueItems"):
+    with pytest.raises(
+        anthropic.BadRequestError, match=r"tools\.0\.custom\.input_schema\.properties\.x\.uniqueItems"
+    ):
         await sdk.messages.create(**fields(tools=[{"name": "odd", "input_schema": odd}]))
     form: Any = {"format": {"type": "json_schema", "schema": odd}}
-    with pytest.raises(anthropic.BadRequestError, match=r"output_config\.format\.json_schema\.schema\.properties\.x"):
+    with pytest.raises(
+        anthropic.BadRequestError, match=r"output_config\.format\.json_schema\.schema\.properties\.x"
+    ):
         await sdk.messages.create(**fields(output_config=form))
 
 
 async def test_many_grammars_at_once_over_http(sdk: anthropic.AsyncAnthropic) -> None:
     asked = [fields(seed, tools=TOOLS, tool_choice={"type": "any"}) for seed in range(4)]
-    asked += [fields(seed, output_config={"format": {"type": "json_schema", "schema": ADD}}) for seed in range(4)]
+    asked += [
+        fields(seed, output_config={"format": {"type": "json_schema", "schema": ADD}}) for seed in range(4)
+    ]
     replies = await asyncio.gather(*(sdk.messages.create(**each) for each in asked))
     for reply in replies[:4]:
         check_calls(reply)

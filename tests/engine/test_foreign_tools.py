@@ -65,11 +65,14 @@ def _folder(folder: Path, name: str) -> Path:
 
 
 def ask(model: str, *, seed: int = 1, **fields: Any) -> MessagesRequest:
-    given = {"model": model, "conversation": TALK, "max_tokens": 400, "sampling": Sampling(seed=seed)}
+    given: dict[str, Any] = {"model": model, "conversation": TALK, "max_tokens": 400}
+    given["sampling"] = Sampling(seed=seed)
     return MessagesRequest(**(given | fields))
 
 
-@pytest.mark.parametrize("thinking", [Thinking(), Thinking(mode="adaptive"), Thinking(mode="enabled", budget_tokens=6)])
+@pytest.mark.parametrize(
+    "thinking", [Thinking(), Thinking(mode="adaptive"), Thinking(mode="enabled", budget_tokens=6)]
+)
 async def test_calls_in_hermes_form_keep_to_their_schema(client: LocalClient, thinking: Thinking) -> None:
     calling, num_calls = replace(TALK, tools=TOOLS), 0
     for seed in range(5):
@@ -131,7 +134,9 @@ def test_markers_are_kept_from_every_grammar(client: LocalClient, name: str) -> 
     compiler.close()
     row = BitBlock(1, loaded.tokenizer.vocab_size).rows[0]
     grammar.matcher().allow(row)
-    allowed = {token for token in range(loaded.tokenizer.vocab_size) if row.bits[token >> 5] >> (token & 31) & 1}
+    allowed = {
+        token for token in range(loaded.tokenizer.vocab_size) if row.bits[token >> 5] >> (token & 31) & 1
+    }
     assert not allowed & loaded.tokenizer.marker_ids
     assert len(allowed) > 200
     if name == "qwen3":

@@ -43,7 +43,10 @@ from tests.engine.conftest import SMALL
 WINDOW = 2048
 CITY = {
     "type": "object",
-    "properties": {"city": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "properties": {
+        "city": {"enum": ["Paris", "Rome"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
     "required": ["city", "days"],
     "additionalProperties": False,
 }
@@ -81,7 +84,8 @@ def client(wide: LoadedModel) -> Iterator[LocalClient]:
 
 
 def ask(talk: Conversation = CALLING, *, seed: int = 3, **fields: Any) -> MessagesRequest:
-    given = {"model": "tiny", "conversation": talk, "max_tokens": 250, "sampling": Sampling(seed=seed)}
+    given: dict[str, Any] = {"model": "tiny", "conversation": talk, "max_tokens": 250}
+    given["sampling"] = Sampling(seed=seed)
     return MessagesRequest(**(given | fields))
 
 
@@ -276,7 +280,7 @@ async def test_what_cannot_be_enforced_is_refused_by_name_before_any_event(
     client: LocalClient, fields: dict[str, Any], path: str
 ) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        await anext(client.stream(ask(**({"talk": TALK} | fields))))
+        await anext(client.stream(ask(fields.pop("talk", TALK), **fields)))
     assert refused.value.message.startswith(f"{path}: ")
 
 
@@ -298,7 +302,11 @@ async def test_results_are_read_and_the_loop_goes_on(client: LocalClient) -> Non
             for call in calls(message)
         )
         answer = results or (TextBlock(text="and so on"),)
-        turns = (*talk.turns, Turn(role="assistant", content=message.content), Turn(role="user", content=answer))
+        turns = (
+            *talk.turns,
+            Turn(role="assistant", content=message.content),
+            Turn(role="user", content=answer),
+        )
         talk = replace(talk, turns=turns)
         assert isinstance(message.content[0], ThinkingBlock)
 
@@ -315,7 +323,8 @@ def mixed_requests() -> list[MessagesRequest]:
         {"output_format": regex},
         {"talk": TALK, "output_format": FORM, "sampling": Sampling(temperature=0.0)},
     )
-    return [ask(**({"seed": number, "max_tokens": 90} | form)) for number, form in enumerate(forms)]
+    asked: list[dict[str, Any]] = [{"seed": at, "max_tokens": 90} | form for at, form in enumerate(forms)]
+    return [ask(**each) for each in asked]
 
 
 async def test_a_batch_with_many_grammars_is_its_singles(client: LocalClient) -> None:
@@ -417,7 +426,8 @@ async def test_leaving_in_the_midst_of_a_call_frees_its_pages(client: LocalClien
 async def test_free_text_is_the_same_whether_or_not_others_are_held(client: LocalClient) -> None:
     alone = await collect(client.stream(ask(TALK, seed=8)))
     held, free = await asyncio.gather(
-        collect(client.stream(ask(TALK, seed=9, output_format=FORM))), collect(client.stream(ask(TALK, seed=8)))
+        collect(client.stream(ask(TALK, seed=9, output_format=FORM))),
+        collect(client.stream(ask(TALK, seed=8))),
     )
     assert free.content == alone.content
     check(held, schema=CITY)
@@ -467,7 +477,9 @@ def _object(properties: dict[str, Any], num_required: int, *, is_open: bool = Fa
 def _nested(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(
         st.builds(_object, st.dictionaries(NAMES, inner, max_size=3), st.integers(0, 3)),
-        st.builds(lambda item, most: {"type": "array", "items": item, "maxItems": most}, inner, st.integers(0, 2)),
+        st.builds(
+            lambda item, most: {"type": "array", "items": item, "maxItems": most}, inner, st.integers(0, 2)
+        ),
         st.lists(inner, min_size=1, max_size=2).map(lambda forms: {"anyOf": forms}),
     )
 
