@@ -169,11 +169,11 @@ async def test_a_structured_answer_after_a_thought_by_its_older_name(http: httpx
 async def test_a_loop_over_several_turns_with_thinking_between_calls(sdk: anthropic.AsyncAnthropic) -> None:
     messages: list[Any] = [*HI]
     beta = {"anthropic-beta": "interleaved-thinking-2025-05-14"}
-    thinking: Any = {"type": "enabled", "budget_tokens": 1024}
+    thinking: Any = {"type": "enabled", "budget_tokens": 40}
     num_loops = 0
     for seed in range(4):
         asked = fields(
-            seed, messages=messages, tools=TOOLS, thinking=thinking, max_tokens=1500, extra_headers=beta
+            seed, messages=messages, tools=TOOLS, thinking=thinking, max_tokens=400, extra_headers=beta
         )
         message = await sdk.messages.create(**asked)
         assert message.content[0].type == "thinking"
@@ -318,7 +318,8 @@ async def test_openais_sdk_calls_streams_and_answers_calls(other_sdk: openai.Asy
     jsonschema.validate(arguments, SCHEMAS[again.function.name])
     history = [*HI, choice.message.model_dump(exclude_none=True)]
     history.append({"role": "tool", "tool_call_id": call.id, "content": "579"})
-    answer = await other_sdk.chat.completions.create(**{**asked, "messages": history, "tool_choice": "none"})
+    later: Any = {**asked, "messages": history, "tool_choice": "none"}
+    answer = await other_sdk.chat.completions.create(**later)
     assert answer.choices[0].message.content
 
 
