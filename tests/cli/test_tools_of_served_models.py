@@ -1,4 +1,4 @@
-"""Tools and structured answers over HTTP: the official SDKs, and the bundled model, which has learnt neither."""
+"""Tools and structured answers over HTTP: the official SDKs, and a bundled model that has learnt neither."""
 
 from __future__ import annotations
 
