@@ -323,6 +323,22 @@ async def test_openais_sdk_calls_streams_and_answers_calls(other_sdk: openai.Asy
     assert answer.choices[0].message.content
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_openais_sdk_is_told_which_keyword_cannot_be_enforced(
+    other_sdk: openai.AsyncOpenAI, is_streamed: bool
+) -> None:
+    odd = {"type": "object", "properties": {"x": {"type": "array", "uniqueItems": True}}}
+    tools = [FUNCTIONS[0], {"type": "function", "function": {"name": "odd", "parameters": odd}}]
+    form = {"type": "json_schema", "json_schema": {"name": "odd", "schema": odd}}
+    for asked, path in (
+        ({"tools": tools}, r"tools\.1\.function\.parameters\.properties\.x\.uniqueItems: "),
+        ({"response_format": form}, r"response_format\.json_schema\.schema\.properties\.x\.uniqueItems: "),
+    ):
+        given: Any = {"model": "nano", "messages": HI, "stream": is_streamed, **asked}
+        with pytest.raises(openai.BadRequestError, match=path):
+            await other_sdk.chat.completions.create(**given)
+
+
 async def test_openais_sdk_gets_answers_of_a_form(other_sdk: openai.AsyncOpenAI) -> None:
     for form, schema in (
         ({"type": "json_object"}, {"type": "object"}),
