@@ -214,9 +214,7 @@ def _with_schema(request: MessagesRequest, number: int) -> MessagesRequest:
 
 
 def _with_tools(request: MessagesRequest, number: int) -> MessagesRequest:
-    """Any of many tools may be called. A reply that begins with a call opens its block with the tool's name, many
-    tokens later, so none has to be.
-    """
+    """Any of many tools may be called. None has to be: a call is told once its name is written."""
     tools = tuple(
         Tool(name=f"tool_{number}_{at}", description="Does it.", input_schema=_arguments(number, at))
         for at in range(_NUM_TOOLS)

@@ -15,6 +15,7 @@ import jsonschema
 import openai
 import pytest
 from anthropic import beta_async_tool
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from caesura.cli.local import local_client
@@ -26,6 +27,9 @@ from caesura.messages.sealing import Sealer
 from caesura.messages.signing import SigningClient
 from caesura.messages.typed_tools import TYPED_TOOLS, typed_tool
 from caesura.server import ServerConfig, create_app
+from caesura.server.backing import Backing
+from caesura.server.batch_store import BatchStore
+from caesura.server.database import default_url, open_database
 from tests.messages.pictures import image, png
 from tests.server.conftest import serve
 
@@ -291,6 +295,38 @@ async def test_a_remote_client_carries_calls_and_forms(http: httpx.AsyncClient) 
         assert isinstance(block, ToolUseBlock)
         jsonschema.validate(block.input, SCHEMAS[block.name])
     assert formed.content[0].text.isalpha()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def test_a_batch_answers_with_calls_and_forms_and_names_what_cannot_be_enforced(tmp_path: Path) -> None:
+    odd = {"type": "object", "properties": {"x": {"type": "array", "uniqueItems": True}}}
+    form = {"type": "json_schema", "schema": ADD}
+    asked: dict[str, dict[str, Any]] = {
+        "call": {"tools": TOOLS, "tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
+        "form": {"output_config": {"format": form}},
+        "odd": {"tools": [{"name": "odd", "input_schema": odd}]},
+    }
+    params = {"model": "nano", "max_tokens": 400, "messages": HI}
+    requests = [{"custom_id": name, "params": {**params, **more}} for name, more in asked.items()]
+    database = open_database(default_url(tmp_path))
+    with local_client({"nano": NANO}, num_threads=1) as client:
+        app = create_app(client, ServerConfig(), Backing(batches=BatchStore(database)))
+        async with app.router.lifespan_context(app), _connected(app) as http:
+            batch = (await http.post("/v1/messages/batches", json={"requests": requests})).json()
+            async with asyncio.timeout(120):
+                while batch["processing_status"] != "ended":
+                    await asyncio.sleep(0.01)
+                    batch = (await http.get(f"/v1/messages/batches/{batch['id']}")).json()
+            lines = (await http.get(f"/v1/messages/batches/{batch['id']}/results")).text.splitlines()
+    database.dispose()
+    results = {line["custom_id"]: line["result"] for line in map(json.loads, lines)}
+    (call,) = results["call"]["message"]["content"]
+    jsonschema.validate(call["input"], SCHEMAS[call["name"]])
+    jsonschema.validate(json.loads(results["form"]["message"]["content"][0]["text"]), ADD)
+    assert "properties.x.uniqueItems" in results["odd"]["error"]["error"]["message"]
+
+
+def _connected(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost", timeout=60)
 
 
 FUNCTIONS: Any = [
