@@ -46,7 +46,7 @@ Schema = dict[str, Any]
 class Sizes:
     """repeats: counted rounds. num_prompt, num_new: tokens of each stream. streams: how many at once."""
 
-    repeats: int = 15
+    repeats: int = 9
     num_prompt: int = 32
     num_new: int = 128
     streams: tuple[int, ...] = (1, 8)
