@@ -26,6 +26,7 @@ from rich.table import Table
 
 from bench.cache import measure_cache
 from bench.cancelling import measure_cancelling
+from bench.constraint import measure_constraint
 from bench.decode import measure_decode
 from bench.fairness import measure_fairness
 from bench.interruption import end_in_order
@@ -65,6 +66,7 @@ PARTS = {
     "streams": Part(measure=measure_streams),
     "samples": Part(measure=measure_samples),
     "fairness": Part(measure=measure_fairness),
+    "constraint": Part(measure=measure_constraint, timeout_s=600.0),
     "cancelling": Part(measure=measure_cancelling, timeout_s=600.0),
     "storage": Part(measure=measure_storage),
     "soak": Part(measure=measure_soak),

@@ -203,7 +203,10 @@ class EngineCore:
             calls=request.constraint.calls,
         )
         parser = self._format.parser(
-            request.opening, stop_sequences=request.stop_sequences, is_continued=request.is_continued
+            request.opening,
+            stop_sequences=request.stop_sequences,
+            is_continued=request.is_continued,
+            is_verbatim=request.constraint.answer is not None,
         )
         # With no room for output there is nothing to force either.
         move = machine.begin(request.opening) if max_output else Move(PhaseState("start"), ())

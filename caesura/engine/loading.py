@@ -159,11 +159,12 @@ def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Eng
 
 
 def grammar_compiler(loaded: LoadedModel) -> GrammarCompiler:
-    """A compiler of grammars for a loaded model's vocabulary."""
+    """A compiler of grammars for a loaded model's vocabulary. Some markers of foreign tokenizers have the
+    bytes of a text, `<tool_response>` for one; none of them belongs into an answer or a call.
+    """
     tokens = loaded.chat_format.phase_tokens
-    ids = (tokens.think, tokens.end_think, *tokens.end, *tokens.never, tokens.tool_call, tokens.end_tool_call)
-    markers = {token for token in ids if token is not None}
-    return GrammarCompiler(loaded.tokenizer.token_bytes, markers=markers)
+    steering = {tokens.think, tokens.end_think, *tokens.end, *tokens.never}
+    return GrammarCompiler(loaded.tokenizer.token_bytes, markers=steering | loaded.tokenizer.marker_ids)
 
 
 def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:

@@ -28,18 +28,17 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.core import Finished
 from caesura.engine.engine import Engine
 from caesura.engine.grammar import GrammarCompiler
-from caesura.engine.grammar_sources import calls_source, format_source
 from caesura.engine.loading import EngineConfig, LoadedModel, build_engine, grammar_compiler
-from caesura.engine.phases import CallRules
+from caesura.engine.promises import check_promises, constraint_of
+from caesura.engine.render_work import num_characters
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
 from caesura.engine.streams import Stream
 from caesura.engine.tails import EndedReply, TailSource, next_tail
 from caesura.engine.tiers import PageTiers
-from caesura.messages.content import Conversation, ToolUseBlock
+from caesura.messages.content import ToolUseBlock
 from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fingerprints import Fingerprints
@@ -71,9 +70,6 @@ _TTL_S = {"5m": 300.0, "1h": 3600.0}
 
 # Rendering more characters than this takes over a millisecond, which other streams would feel.
 _MAX_INLINE_CHARACTERS = 10_000
-
-# What a block takes beside its text, in characters' time.
-_BLOCK_CHARACTERS = 100
 
 # More at once would take the processors away from the engine's own thread.
 _MAX_RENDERS = 2
@@ -148,9 +144,16 @@ class LocalClient:
         return len((await self._render(self._find(request.model), request)).ids)
 
     async def models(self) -> list[ModelInfo]:
-        """The models on offer, the default one first, with the window that their engines can hold."""
+        """The models on offer, the default one first, with the window that their engines can hold. Forms are
+        kept to whatever the model.
+        """
         return [
-            replace(served.loaded.info, id=name, max_input_tokens=served.engine.max_positions)
+            replace(
+                served.loaded.info,
+                id=name,
+                max_input_tokens=served.engine.max_positions,
+                can_structure=True,
+            )
             for name, served in self._served.items()
         ]
 
@@ -176,7 +179,6 @@ class LocalClient:
         return served
 
     async def _sequence_request(self, served: _Served, request: MessagesRequest) -> SequenceRequest:
-        _check_calls(served, request)
         prompt = await self._render(served, request)
         _check_limits(len(prompt.ids), request, served)
         return SequenceRequest(
@@ -187,7 +189,7 @@ class LocalClient:
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
-            constraint=await _constraint(served, request),
+            constraint=await constraint_of(request, served.grammars),
             tenant=request.tenant,
             retentions=tuple(map(_retention, prompt.breakpoints)),
         )
@@ -196,6 +198,7 @@ class LocalClient:
         """The prompt. One that exceeds the window is rendered to its end all the same, because its
         refusal and `count_tokens` both state the exact length.
         """
+        check_promises(request, served.loaded.chat_format.phase_tokens)
         conversation, opening = request.conversation, _opening(request, served)
         if conversation.is_prefilled and opening != "answer":
             raise InvalidRequestError(
@@ -205,44 +208,11 @@ class LocalClient:
         texts = served.texts.of(request.tenant)
         render = partial(served.loaded.chat_format.render, conversation, opening=opening, texts=texts)
         try:
-            if _num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
+            if num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
                 return render()
             return await asyncio.get_running_loop().run_in_executor(self._renderers, render)
         except ValueError as error:
             raise InvalidRequestError(f"messages: {error}") from error
-
-
-def _check_calls(served: _Served, request: MessagesRequest) -> None:
-    """Refuse tools where the model knows no calls, and a form for an answer that has begun."""
-    tokens, wants_calls = served.loaded.chat_format.phase_tokens, request.tool_choice.mode != "none"
-    knows_calls = tokens.tool_call is not None and tokens.end_tool_call is not None
-    if request.conversation.tools and wants_calls and not knows_calls:
-        raise InvalidRequestError(
-            "tools: this model has no tokens that open and close a call of a tool; leave the tools out, or"
-            " set `tool_choice` to `none`"
-        )
-    if request.output_format is not None and request.conversation.is_prefilled:
-        raise InvalidRequestError(
-            "output_config.format: an answer that has begun cannot be given a form; end with a user turn"
-        )
-
-
-async def _constraint(served: _Served, request: MessagesRequest) -> Constraint:
-    """The grammars that the reply keeps to. Raises InvalidRequestError for what cannot be enforced."""
-    choice, output_format = request.tool_choice, request.output_format
-    calls = calls_source(request.conversation.tools, choice)
-    if calls is None and output_format is None:
-        return FREE
-    compiled = served.grammars.compiled
-    return Constraint(
-        answer=await compiled(format_source(output_format)) if output_format is not None else None,
-        call=await compiled(calls) if calls is not None else None,
-        calls=CallRules(
-            is_offered=calls is not None,
-            is_wanted=calls is not None and choice.mode in ("any", "tool"),
-            is_parallel=choice.is_parallel,
-        ),
-    )
 
 
 async def _leave(stream: Stream, request: MessagesRequest) -> None:
@@ -282,14 +252,6 @@ def _budget(request: MessagesRequest) -> int | None:
 
 def _retention(breakpoint: Breakpoint) -> Retention:
     return Retention(position=breakpoint.position, ttl_s=_TTL_S[breakpoint.control.ttl])
-
-
-def _num_characters(conversation: Conversation) -> int:
-    """Characters to render, and for each block what its markers cost beside them."""
-    blocks = [block for turn in conversation.turns for block in turn.content]
-    texts = [*(getattr(block, "text", "") or getattr(block, "thinking", "") for block in blocks)]
-    texts += [block.text for block in conversation.system]
-    return sum(len(text) + _BLOCK_CHARACTERS for text in texts)
 
 
 def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:

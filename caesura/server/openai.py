@@ -73,17 +73,26 @@ class OpenAiApi:
             self._read(raw, exchange.tenant, lambda name: find_model(models, name))
         )
         request = await self._replies.address(exchange, chat.request)
-        if not (chat.body.max_tokens or chat.body.max_completion_tokens):
-            request = await self._with_room(exchange, request, find_model(models, request.model))
+        try:
+            await self._answer(exchange, chat.body, request, find_model(models, request.model))
+        except InvalidRequestError as error:
+            # What only the model can tell: a form that cannot be kept to, a prompt that is too long.
+            raise with_places_of(chat.body, error) from error
+
+    async def _answer(
+        self, exchange: Exchange, body: ChatBody, request: MessagesRequest, info: ModelInfo
+    ) -> None:
+        if not (body.max_tokens or body.max_completion_tokens):
+            request = await self._with_room(exchange, request, info)
         created_s = int(self._wall_clock())
         if request.stream:
-            options = chat.body.stream_options
+            options = body.stream_options
             has_usage = options is not None and bool(options.include_usage)
             framing = ChatFraming(created_s=created_s, has_usage=has_usage)
-            await self._replies.stream(exchange, request, framing, name=chat.body.model)
+            await self._replies.stream(exchange, request, framing, name=body.model)
         else:
             message = await self._replies.whole(exchange, request)
-            await exchange.send_json(chat_json(replace(message, model=chat.body.model), created_s=created_s))
+            await exchange.send_json(chat_json(replace(message, model=body.model), created_s=created_s))
 
     async def _read(self, raw: bytes, tenant: str, find: Callable[[str], ModelInfo]) -> _Chat:
         body = await self._background.run(len(raw), lambda: read_shape(ChatBody, parse_json(raw)))

@@ -41,7 +41,7 @@ _NAMES = {
     re.compile(r"^stop_sequences\b"): "stop",
     re.compile(r"^(tools\.\d+)(?:\.custom)?\.input_schema\b"): r"\1.function.parameters",
     re.compile(r"^(tools\.\d+)(?:\.custom)?\.(name|description)\b"): r"\1.function.\2",
-    re.compile(r"^output_config\.format\b"): "response_format.json_schema",
+    re.compile(r"^output_config\.format(?:\.json_schema)?\b"): "response_format.json_schema",
     re.compile(r"^system\b"): "messages",
 }
 _NO_ARGUMENTS: Json = {"type": "object", "properties": {}}

@@ -60,11 +60,17 @@ class ChatFormat(Protocol):
         ...
 
     def parser(
-        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+        self,
+        opening: Opening,
+        *,
+        stop_sequences: Sequence[str] = (),
+        is_continued: bool = False,
+        is_verbatim: bool = False,
     ) -> BlockParser:
         """A parser for what follows a prompt rendered with `opening`.
 
         is_continued: whether that prompt ends within the reply's own text (a prefill).
+        is_verbatim: a grammar holds for the answer, so none of its whitespace is the format's own.
         """
         ...
 
@@ -130,9 +136,14 @@ class CaesuraFormat:
         return writer.prompt()
 
     def parser(
-        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+        self,
+        opening: Opening,
+        *,
+        stop_sequences: Sequence[str] = (),
+        is_continued: bool = False,
+        is_verbatim: bool = False,
     ) -> BlockParser:
-        """See `ChatFormat.parser`. Here a reply begins like any other text, whatever `is_continued` says."""
+        """See `ChatFormat.parser`. Here a reply begins like any other text, and all whitespace is its own."""
         return BlockParser(self.tokenizer.token_bytes, self._phase_tokens, opening, stop_sequences)
 
     def _encoder(self, texts: TenantTexts | None) -> Encode:

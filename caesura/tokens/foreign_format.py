@@ -127,15 +127,21 @@ class ForeignFormat:
         return replace(prompt, breakpoints=tuple(sorted(marks, key=lambda mark: mark.position)))
 
     def parser(
-        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+        self,
+        opening: Opening,
+        *,
+        stop_sequences: Sequence[str] = (),
+        is_continued: bool = False,
+        is_verbatim: bool = False,
     ) -> BlockParser:
+        layout = self._traits.style.layout
         return BlockParser(
             self.tokenizer.token_bytes,
             self._phase_tokens,
             opening,
             stop_sequences,
-            self._traits.style.layout,
-            None if is_continued else self._first_bytes,
+            replace(layout, before_answer="", before_call="") if is_verbatim else layout,
+            None if is_continued or is_verbatim else self._first_bytes,
         )
 
     def _check(self, conversation: Conversation, opening: Opening | None) -> None:

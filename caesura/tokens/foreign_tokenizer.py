@@ -131,6 +131,11 @@ class ForeignTokenizer:
         pieces = token_bytes.decoded(self._all_names, self._decoder, is_first=True)
         return [b"" if token in self.special else piece for token, piece in enumerate(pieces)]
 
+    @property
+    def marker_ids(self) -> frozenset[int]:
+        """The ids that no text of a user's becomes; some of them have the bytes of one."""
+        return frozenset(self.markers.values())
+
     @cached_property
     def blank_ids(self) -> frozenset[int]:
         """The ids of whitespace, of nothing, and of broken characters that could become whitespace."""

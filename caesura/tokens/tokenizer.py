@@ -124,6 +124,11 @@ class Tokenizer:
         return token
 
     @cached_property
+    def marker_ids(self) -> frozenset[int]:
+        """The ids that are no text. Raises KeyError for a marker that the vocabulary lacks."""
+        return frozenset(map(self.marker, markers.MARKERS))
+
+    @cached_property
     def blank_ids(self) -> frozenset[int]:
         """The ids of whitespace, of nothing, and of broken characters that could be whitespace once they
         are complete. So text with any other id in it shows something.

@@ -409,7 +409,12 @@ class BrittleFormat(CaesuraFormat):
     """Our format, whose parser breaks where it is asked to stop at "break"."""
 
     def parser(
-        self, opening: Opening, *, stop_sequences: Sequence[str] = (), is_continued: bool = False
+        self,
+        opening: Opening,
+        *,
+        stop_sequences: Sequence[str] = (),
+        is_continued: bool = False,
+        is_verbatim: bool = False,
     ) -> BlockParser:
         if "break" not in stop_sequences:
             return super().parser(opening, stop_sequences=stop_sequences, is_continued=is_continued)
