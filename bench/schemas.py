@@ -13,7 +13,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,39 @@ import caesura.bundled
 from bench.schema_data import Case, real_cases, suite_cases
 from bench.schema_walks import Walker, judge
 from caesura.engine.constraint import GrammarError
-from caesura.engine.grammar import GrammarCompiler
+from caesura.engine.grammar import GrammarCompiler, GrammarLimits
 from caesura.engine.grammar_sources import GrammarSource
-from caesura.engine.token_grammar import TokenGrammar
+from caesura.engine.token_grammar import TokenGrammar, Vocabulary
 from caesura.messages.errors import InvalidRequestError
 from caesura.tokens import Tokenizer
 
 WANTED_SHARE = 0.9
+NANO = Path(caesura.bundled.__file__).parent / "nano"
 _PATH = "schema"
+Read = Callable[[Any], TokenGrammar]
+
+
+def own_reading(compiler: GrammarCompiler) -> Read:
+    """A schema's grammar as the server makes it. Raises InvalidRequestError."""
+
+    def read(schema: Any) -> TokenGrammar:
+        return compiler.compile(GrammarSource(kind="json_schema", text=json.dumps(schema), path=(_PATH,)))
+
+    return read
+
+
+def builtin_reading(token_bytes: Sequence[bytes]) -> Read:
+    """A schema's grammar as llguidance makes it. Raises InvalidRequestError."""
+    vocabulary = Vocabulary(token_bytes, ())
+
+    def read(schema: Any) -> TokenGrammar:
+        text = f'start: %json {json.dumps(schema)}\n%llguidance {{"no_forcing": true}}\n'
+        try:
+            return vocabulary.grammar(text, max_lexer_states=GrammarLimits().max_lexer_states)
+        except GrammarError as error:
+            raise InvalidRequestError(f"{_PATH}.: {error}") from error
+
+    return read
 
 
 @dataclass(kw_only=True)
@@ -77,16 +102,14 @@ class Tally:
 class Acceptance:
     """Tries schemas, and notes what becomes of them."""
 
-    def __init__(self, token_bytes: tuple[bytes, ...], *, num_walks: int, seeds: Iterable[int]) -> None:
-        """num_walks: texts for each schema and seed."""
-        self._compiler = GrammarCompiler(token_bytes)
+    def __init__(
+        self, read: Read, token_bytes: Sequence[bytes], *, num_walks: int, seeds: Iterable[int]
+    ) -> None:
+        """read: makes a grammar. num_walks: texts for each schema and seed."""
+        self._read = read
         self._walker = Walker(token_bytes)
         self._num_walks = num_walks
         self._seeds = tuple(seeds)
-
-    def close(self) -> None:
-        """End the compiler's threads."""
-        self._compiler.close()
 
     def tally(self, name: str, cases: Iterable[Case]) -> Tally:
         """What becomes of these."""
@@ -101,9 +124,8 @@ class Acceptance:
         return tally
 
     def _grammar(self, case: Case, tally: Tally) -> TokenGrammar | None:
-        source = GrammarSource(kind="json_schema", text=json.dumps(case.schema), path=(_PATH,))
         try:
-            return self._compiler.compile(source)
+            return self._read(case.schema)
         except InvalidRequestError as refused:
             place, _, why = refused.message.partition(": ")
             tally.refused[f"{place.rpartition('.')[2]}: {why[:60]}"] += 1
@@ -148,14 +170,16 @@ class Acceptance:
 def main() -> int:
     """Returns 1 if anything went wrong."""
     options = _options()
-    tokenizer = Tokenizer.load(Path(caesura.bundled.__file__).parent / "nano")
-    acceptance = Acceptance(tokenizer.token_bytes, num_walks=options.walks, seeds=options.seeds)
+    token_bytes = Tokenizer.load(NANO).token_bytes
+    compiler = GrammarCompiler(token_bytes)
+    read = builtin_reading(token_bytes) if options.builtin else own_reading(compiler)
+    acceptance = Acceptance(read, token_bytes, num_walks=options.walks, seeds=options.seeds)
     sets = {"schemas that people wrote": real_cases, "JSON-Schema-Test-Suite": suite_cases}
     tallies: list[Tally] = []
     for name, cases in sets.items():
         found = cases(options.data)[: options.first]
         tallies.append(acceptance.tally(name, track(found, description=name, transient=True)))
-    acceptance.close()
+    compiler.close()
     for tally in tallies:
         for line in [*tally.wrong, *(f"unnamed: {each}" for each in tally.unnamed)]:
             print(f"WRONG {line}")
@@ -189,6 +213,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--walks", type=int, default=2, help="texts for each schema and seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--first", type=int, help="only so many schemas of each set")
+    parser.add_argument("--builtin", action="store_true", help="llguidance's own reading of schemas instead")
     parser.add_argument("--missing", action="store_true", help="list valid instances that are not admitted")
     return parser.parse_args()
 

@@ -15,6 +15,7 @@ from bench.schema_walks import Walker
 from caesura.engine.grammar import GrammarCompiler
 from caesura.engine.grammar_sources import GrammarSource, Kind
 from caesura.engine.token_grammar import TokenGrammar
+from caesura.messages.errors import InvalidRequestError
 
 PIECES = [
     *(bytes([byte]) for byte in range(256)),
@@ -52,6 +53,14 @@ def source(kind: Kind, held: Any) -> GrammarSource:
 def grammar(kind: Kind, held: Any) -> TokenGrammar:
     """Raises InvalidRequestError."""
     return compiler().compile(source(kind, held))
+
+
+def grammar_or_refusal(kind: Kind, held: Any) -> TokenGrammar | InvalidRequestError:
+    """What comes of it."""
+    try:
+        return grammar(kind, held)
+    except InvalidRequestError as refused:
+        return refused
 
 
 def accepts(wanted: TokenGrammar, text: str) -> bool:
