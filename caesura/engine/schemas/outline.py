@@ -115,7 +115,8 @@ class _Draft:
         for atom in reversed(node):
             schema = atom.place.schema
             keywords = list(schema) if isinstance(schema, dict) else ["false"]
-            return (*atom.place.pointer, str(keywords[-1]))
+            telling = [each for each in keywords if each in self._reader.keywords] or keywords
+            return (*atom.place.pointer, str(telling[-1]))
         return ()
 
     def _shapes(self, clauses: list[Clause]) -> Iterator[Shape]:

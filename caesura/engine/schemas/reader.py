@@ -56,6 +56,8 @@ class SchemaReader:
         self.effort = effort
         self._rules = rules
         self._late_rules = late_rules
+        late = (rule.keyword for rule in late_rules)
+        self.keywords = frozenset([*KEYWORDS, *late, *(each for rule in rules for each in rule.keywords)])
         self._known: dict[Atom, Union] = {}
         self._open: list[Atom] = []
 

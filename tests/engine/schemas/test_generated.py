@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.schema_walks import judge
@@ -112,14 +112,11 @@ def _check(schema: Any, value: Any, seed: int) -> None:
         assert complaint(value) is None, f"it admits {value!r}"
 
 
-@settings(max_examples=150, deadline=None)
+# More of them: CAESURA_SCHEMA_EXAMPLES=5000 pytest tests/engine/schemas/test_generated.py
+NUM_EXAMPLES = int(os.environ.get("CAESURA_SCHEMA_EXAMPLES", "120"))
+
+
+@settings(max_examples=NUM_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(schema=SCHEMAS, value=VALUES, seed=st.integers(0, 99))
 def test_what_is_written_or_recognised_satisfies_the_schema(schema: Any, value: Any, seed: int) -> None:
-    _check(schema, value, seed)
-
-
-@pytest.mark.slow
-@settings(max_examples=3000, deadline=None)
-@given(schema=SCHEMAS, value=VALUES, seed=st.integers(0, 99))
-def test_the_same_for_many_more(schema: Any, value: Any, seed: int) -> None:
     _check(schema, value, seed)

@@ -35,13 +35,13 @@ def _patterns() -> st.SearchStrategy[str]:
     return st.tuples(edges, inner).map(lambda pair: pair[0].format(pair[1]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(pattern=_patterns(), text=st.text("ab-.0_ x1c", max_size=8))
 def test_a_pattern_describes_the_texts_in_which_python_finds_it(pattern: str, text: str) -> None:
     assert matches(whole_pattern(pattern), text) == bool(re.search(pattern, text))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pattern=_patterns(), text=st.text("ab-.0_ x1c", max_size=6))
 def test_the_grammar_of_a_pattern_agrees_with_its_tree(pattern: str, text: str) -> None:
     found = grammar("json_schema", {"type": "string", "pattern": pattern})
