@@ -16,6 +16,7 @@ from typing import Any, cast
 import jsonschema
 import numpy as np
 from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 from numpy.typing import NDArray
 
 from caesura.engine.constraint import BitBlock, Grammar, GrammarError
@@ -96,7 +97,7 @@ def judge(schema: Any) -> Callable[[Any], str | None]:
 
     The schema is read by the draft that it names, else by the newest whose own schema it satisfies.
     """
-    named = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    named = validator_for(schema, default=jsonschema.Draft202012Validator)
     drafts = [named, jsonschema.Draft202012Validator, jsonschema.Draft7Validator, jsonschema.Draft4Validator]
     fitting = next((draft for draft in drafts if _fits(draft, schema)), named)
     validator = fitting(schema, format_checker=fitting.FORMAT_CHECKER)

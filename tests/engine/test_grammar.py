@@ -241,7 +241,7 @@ def test_a_trial_that_was_too_slow_is_repeated() -> None:
         work.now_s += step_s
         return work.now_s
 
-    compiler = make(work_clock=working)
+    compiler = make(clock=working)
     wanted = source("regex", "[a-z]+0")
     with pytest.raises(InvalidRequestError, match=r"^schema: it takes too much work to enforce: 24 tokens"):
         compiler.compile(wanted)
