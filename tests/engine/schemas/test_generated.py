@@ -7,6 +7,7 @@ import os
 import random
 from typing import Any
 
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,17 @@ SCHEMAS = st.recursive(LEAVES, _larger, max_leaves=8).map(
 )
 
 
+def _check_yaml(schema: Any, seed: int) -> None:
+    found = grammar_or_refusal("yaml", schema)
+    if isinstance(found, InvalidRequestError):
+        assert found.message.startswith("schema")
+        return
+    text = walker.write(found, random.Random(seed), max_tokens=400)
+    if text is not None:
+        why = judge(schema)(yaml.safe_load(text))
+        assert why is None, f"{text}: {why}"
+
+
 def _check(schema: Any, value: Any, seed: int) -> None:
     found = grammar_or_refusal("json_schema", schema)
     if isinstance(found, InvalidRequestError):
@@ -120,3 +132,9 @@ NUM_EXAMPLES = int(os.environ.get("CAESURA_SCHEMA_EXAMPLES", "120"))
 @given(schema=SCHEMAS, value=VALUES, seed=st.integers(0, 99))
 def test_what_is_written_or_recognised_satisfies_the_schema(schema: Any, value: Any, seed: int) -> None:
     _check(schema, value, seed)
+
+
+@settings(max_examples=NUM_EXAMPLES // 3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(schema=SCHEMAS, seed=st.integers(0, 99))
+def test_yaml_reads_back_as_what_satisfies_the_schema(schema: Any, seed: int) -> None:
+    _check_yaml(schema, seed)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from typing import Any
 
 import pytest
 
 from bench.schema_walks import judge
-from tests.engine.schemas.texts import accepts, grammar, written
+from tests.engine.schemas.texts import accepts, grammar, walker, written
 
 Schema = Any
 
@@ -312,6 +313,16 @@ def test_a_string_holds_what_it_is_said_to_hold(
         assert all(base64.b64decode(text, validate=True) is not None for text in texts)
     if value == "application/json":
         assert [json.loads(text) for text in texts]
+
+
+def test_many_patterns_are_told_apart_without_exhaustion() -> None:
+    words = ("customer", "maker", "operator", "admin", "designer")
+    found = grammar("json_schema", {"type": "string", "oneOf": [{"pattern": word} for word in words]})
+    assert accepts(found, '"the maker"')
+    assert not accepts(found, '"customer, maker"')
+    for seed in range(3):
+        # It raises where the grammar breaks; that such a text ends is not to be expected.
+        walker.write(found, random.Random(seed), max_tokens=40)
 
 
 def test_properties_come_in_the_order_of_the_schema() -> None:
