@@ -43,7 +43,7 @@ _TRIAL_S = 0.25
 class GrammarLimits:
     """What a grammar may cost.
 
-    deadline_s: seconds until it is compiled.
+    deadline_s: seconds of work until it is compiled.
     max_steps: of reading a schema. Real ones take up to some thousand.
     max_characters: of the grammar's text. max_kept_characters: of all texts that are kept.
     max_lexer_states: of one request; each takes one or two kilobytes.
@@ -68,9 +68,11 @@ class GrammarCompiler:
         *,
         markers: Collection[int] = (),
         limits: GrammarLimits = GrammarLimits(),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """token_bytes, markers: see `Vocabulary`. clock: seconds that never go back."""
+        """token_bytes, markers: see `Vocabulary`. clock: seconds that the thread has worked, so that a busy
+        machine makes no schema invalid.
+        """
         self._token_bytes = token_bytes
         self._markers = markers
         self._limits = limits
@@ -106,6 +108,8 @@ class GrammarCompiler:
         return Vocabulary(self._token_bytes, self._markers)
 
     def _compile(self, source: GrammarSource) -> TokenGrammar:
+        # Sorting a large vocabulary, which happens once, must not count against a deadline.
+        _ = self._vocabulary
         text = self._texts.find(source)
         if text is None:
             text = self._read(source)
@@ -129,7 +133,7 @@ class GrammarCompiler:
             for risk in text.risks:
                 self._try(risk, text.text, effort)
         except InvalidRequestError as refused:
-            if effort.left_s:
+            if effort.left_s and not isinstance(refused, _TooSlowError):
                 self._texts.keep(source, refused)
             return refused
         self._texts.keep(source, text)
@@ -140,19 +144,26 @@ class GrammarCompiler:
 
     def _try(self, risk: Risk, text: str, effort: Effort) -> None:
         """Follow a terminal for a few tokens, to find out whether it can be followed in time."""
-        kept = [line for line in text.split("\n") if line.startswith(("T", "%"))]
-        dice, start_s, row = random.Random(0), self._clock(), self._vocabulary.row()
+        dice, row, start_s = random.Random(0), self._vocabulary.row(), self._clock()
         try:
-            matcher = self._grammar("\n".join([f"start: {risk.terminal}", *kept])).matcher()
+            matcher = self._grammar(risk.grammar(text)).matcher()
+        except GrammarError as error:
+            raise InvalidRequestError(f"{risk.path}: it cannot be enforced: {error}") from error
+        try:
             for _ in range(_TRIAL_TOKENS):
                 if matcher.allow(row).must:
                     return
                 ids = np.flatnonzero(np.unpackbits(row.bits.view(np.uint8), bitorder="little"))
                 matcher.advance(int(dice.choice(ids)))
                 if self._clock() - start_s > _TRIAL_S or not effort.left_s:
-                    raise GrammarError(f"{_TRIAL_TOKENS} tokens take over {_TRIAL_S:g} s")
+                    why = f"{_TRIAL_TOKENS} tokens take over {_TRIAL_S:g} s"
+                    raise _TooSlowError(f"{risk.path}: it takes too much work to enforce: {why}")
         except GrammarError as error:
             raise InvalidRequestError(f"{risk.path}: it takes too much work to enforce: {error}") from error
+
+
+class _TooSlowError(InvalidRequestError):
+    """A refusal that another time, or another machine, might not repeat."""
 
 
 def _refusal(source: GrammarSource, why: str) -> InvalidRequestError:

@@ -36,10 +36,10 @@ def format_source(output_format: OutputFormat) -> GrammarSource:
     """The grammar of an answer."""
     kind, path = output_format.kind, f"output_config.format.{output_format.kind}"
     if kind == "lark":
-        return GrammarSource(kind=kind, text=output_format.text or "", path=(f"{path}.grammar",))
+        return _source(kind, output_format.text or "", (f"{path}.grammar",))
     if kind == "regex":
-        return GrammarSource(kind=kind, text=output_format.text or "", path=(f"{path}.pattern",))
-    return GrammarSource(kind=kind, text=_json(output_format.schema or {}, path), path=(f"{path}.schema",))
+        return _source(kind, output_format.text or "", (f"{path}.pattern",))
+    return _source(kind, _json(output_format.schema or {}, path), (f"{path}.schema",))
 
 
 def calls_source(tools: Sequence[Tool], choice: ToolChoice) -> GrammarSource | None:
@@ -49,11 +49,18 @@ def calls_source(tools: Sequence[Tool], choice: ToolChoice) -> GrammarSource | N
     held = [
         (f"tools.{at}.{tool.kind}.input_schema", {"name": tool.name, "schema": dict(tool.input_schema)})
         for at, tool in enumerate(tools)
-        if tool.shown != "nowhere" and choice.mode != "tool" or tool.name == choice.name
+        if (tool.shown != "nowhere" and choice.mode != "tool") or tool.name == choice.name
     ]
-    return GrammarSource(
-        kind="calls", text=_json([call for _, call in held], "tools"), path=tuple(path for path, _ in held)
-    )
+    return _source("calls", _json([call for _, call in held], "tools"), tuple(path for path, _ in held))
+
+
+def _source(kind: Kind, text: str, path: tuple[str, ...]) -> GrammarSource:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        where = "tools" if kind == "calls" else path[0]
+        raise InvalidRequestError(f"{where}: it holds half of a character, {text[error.start]!a}") from error
+    return GrammarSource(kind=kind, text=text, path=path)
 
 
 def _json(value: Mapping[str, Any] | list[dict[str, Any]], path: str) -> str:

@@ -29,22 +29,38 @@ from caesura.messages.errors import InvalidRequestError
 # Every way to cut a text into tokens is allowed: which one is usual, the model knows best.
 _SETTINGS = '\n%llguidance {"no_forcing": true}\n'
 
-# What a user's grammar may not do: change our settings, name tokens, or ask for what no sampler here heeds.
+# What a user's grammar may not do: change our settings, name tokens, ask for what no sampler here heeds, or
+# bring schemas that nobody checked.
 _FORBIDDEN = {
-    r"%llguidance": "`%llguidance` settings are the server's",
-    r"<\[": "ids of tokens cannot be named",
-    r"\[[^\]\n]*\b(?:temperature|max_tokens|stop|stop_capture)\b[^\]\n]*\]\s*:": (
+    r"%\s*llguidance": "`%llguidance` settings are the server's",
+    "<": "tokens cannot be named; quote the texts that are meant",
+    r"\b(?:temperature|max_tokens|stop|stop_capture)\s*=": (
         "`temperature`, `max_tokens` and `stop` of a rule are not supported"
     ),
+    r"%\s*json": "a schema within a grammar is not supported; ask for the form `json_schema`",
 }
+# Texts, regular expressions and comments, which may spell anything.
+_SPELLED = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|#[^\n]*|/(?:\\.|[^/\\])+/', re.DOTALL)
+
+_WHOLE = "start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
-    """A terminal that could turn out to be too much work: its name, and what to name in a refusal."""
+    """A terminal that could turn out to be too much work: its name, and what to name in a refusal.
+
+    `start` is the grammar as a whole.
+    """
 
     terminal: str
     path: str
+
+    def grammar(self, text: str) -> str:
+        """The grammar of the terminal alone. text: the grammar that it is from."""
+        if self.terminal == _WHOLE:
+            return text
+        kept = (line for line in text.split("\n") if line.startswith(("T", "%")))
+        return "\n".join([f"start: {self.terminal}", *kept])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +77,7 @@ def grammar_text(source: GrammarSource, effort: Effort) -> GrammarText:
         case "lark":
             return _lark(source)
         case "regex":
-            return GrammarText(
-                text=f"start: T\nT: /{llguidance.regex_to_lark(source.text, '')}/\n{_SETTINGS}"
-            )
+            return _regex(source)
         case "calls":
             return _calls(source, effort)
         case "json_schema":
@@ -75,10 +89,16 @@ def grammar_text(source: GrammarSource, effort: Effort) -> GrammarText:
 
 
 def _lark(source: GrammarSource) -> GrammarText:
+    bare = _SPELLED.sub(" ", source.text)
     for pattern, why in _FORBIDDEN.items():
-        if re.search(pattern, source.text):
+        if re.search(pattern, bare):
             raise InvalidRequestError(f"{source.path[0]}: {why}")
-    return GrammarText(text=source.text + _SETTINGS)
+    return GrammarText(text=source.text + _SETTINGS, risks=(Risk(terminal=_WHOLE, path=source.path[0]),))
+
+
+def _regex(source: GrammarSource) -> GrammarText:
+    text = f"start: T\nT: /{llguidance.regex_to_lark(source.text, '')}/\n{_SETTINGS}"
+    return GrammarText(text=text, risks=(Risk(terminal=_WHOLE, path=source.path[0]),))
 
 
 def _schema(

@@ -15,6 +15,8 @@ from caesura.engine.constraint import BitBlock, BitRow, Bits, Ends, GrammarError
 
 # Rules that are followed at the same time; an object's optional properties are the most of them.
 _MAX_ITEMS = 10_000
+# What the first token may cost the automaton of texts, and each further one: some 20 ms.
+_FIRST_FUEL, _STEP_FUEL = 4_000_000, 2_000_000
 
 
 class TokenMatcher:
@@ -91,7 +93,11 @@ class Vocabulary:
     def grammar(self, text: str, *, max_lexer_states: int) -> TokenGrammar:
         """The grammar of a text. Raises GrammarError for one that does not even begin."""
         limits = LLParserLimits(
-            max_items_in_row=_MAX_ITEMS, max_lexer_states=max_lexer_states, verbose_errors=False
+            max_items_in_row=_MAX_ITEMS,
+            initial_lexer_fuel=_FIRST_FUEL,
+            step_lexer_fuel=_STEP_FUEL,
+            max_lexer_states=max_lexer_states,
+            verbose_errors=False,
         )
         matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_lark(text), log_level=0, limits=limits)
         grammar = TokenGrammar(matcher, self._text_bits)

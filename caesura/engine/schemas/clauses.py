@@ -58,6 +58,7 @@ class NumberClause:
     """kind: whether integers, or all others, are meant.
 
     low, high: the bounds. multiple: what it is a multiple of. multiple_at: the keyword that says so.
+    is_inexact: whether its multiples are told from other fractions by some validators wrongly.
     values: the only ones; None: any. without: none of these.
     """
 
@@ -66,6 +67,7 @@ class NumberClause:
     high: Bound | None = None
     multiple: Fraction | None = None
     multiple_at: Pointer = ()
+    is_inexact: bool = False
     values: tuple[Decimal, ...] | None = None
     without: frozenset[Decimal] = frozenset()
 

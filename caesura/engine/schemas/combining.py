@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Any, cast
 
 from caesura.engine.schemas.clauses import EVERYTHING, NumberClause, Union
+from caesura.engine.schemas.contents import CONTENT_RULE
 from caesura.engine.schemas.decimals import Bound
 from caesura.engine.schemas.emptiness import is_empty
 from caesura.engine.schemas.intersections import any_of, inverted_layers
@@ -71,7 +72,7 @@ def _constant(place: Place) -> list[Place]:
 def _values_hold(values: Callable[[Place], list[Place]]) -> Callable[[SchemaReader, Place], Union]:
     def read(reader: SchemaReader, place: Place) -> Union:
         listed = values(place)
-        reader.effort.spend(place.pointer, len(listed))
+        reader.effort.spend(listed[0].pointer[: len(place.pointer) + 1], len(listed))
         return all_values(listed)
 
     return read
@@ -223,6 +224,7 @@ RULES = (
     Rule(("enum",), _values_hold(_listed), _values_fail(_listed)),
     Rule(("const",), _values_hold(_constant), _values_fail(_constant)),
     Rule(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _bounds_hold, _bounds_fail),
+    CONTENT_RULE,
     *PROPERTY_RULES,
     *ITEM_RULES,
     Rule(("$ref", "$dynamicRef"), _reference_holds, _reference_fails),

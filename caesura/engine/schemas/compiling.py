@@ -44,7 +44,7 @@ def read_schema(schema: object, effort: Effort, *, is_object: bool = False) -> O
     document = Document(schema, effort)
     reader = SchemaReader(document, RULES, LATE_RULES, effort)
     root = Atom(document.root)
-    return outline(reader, (root, _OBJECT) if is_object else (root,))
+    return outline(reader, (_OBJECT, root) if is_object else (root,))
 
 
 def json_grammar(schema: object, effort: Effort) -> Compiled:

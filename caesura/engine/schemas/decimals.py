@@ -72,7 +72,11 @@ def number_regexes(kind: NumberKind, low: Bound | None, high: Bound | None, powe
     if not limits:
         return [_FREE[kind]]
     if kind == "integer":
-        return [_FORMS[kind], *limits]
+        # A multiple is divided as a double by some, where more digits are lost.
+        return [
+            rf"-?(?:0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})" if power and power > 0 else _FORMS[kind],
+            *limits,
+        ]
     return [_FORMS[kind], _FEW_DIGITS, *limits]
 
 

@@ -151,6 +151,7 @@ def _numbers(left: NumberClause, right: NumberClause) -> NumberClause | None:
         high=_tighter(left.high, right.high, is_low=False),
         multiple=_common_multiple(left.multiple, right.multiple),
         multiple_at=left.multiple_at or right.multiple_at,
+        is_inexact=left.is_inexact or right.is_inexact,
         values=values,
         without=left.without | right.without,
     )

@@ -29,11 +29,11 @@ from caesura.engine.schemas.shapes import (
     listed_values,
 )
 from caesura.engine.schemas.terminals import (
-    is_risky,
     literal,
     multiple_schema,
     number_terminal,
-    text_terminal,
+    risk_of,
+    texts_terminal,
 )
 
 _NAMED = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 0x22: '\\"', 0x5C: "\\\\"}
@@ -94,17 +94,17 @@ class JsonText:
                 return " | ".join('"true"' if value else '"false"' for value in values)
             case Numeral(clause=clause):
                 return self._number(clause)
-            case Text(clause=clause):
-                return self._text(clause)
+            case Text(clauses=clauses):
+                return self._text(clauses)
             case Listing():
                 return self._listing(shape)
             case Record():
                 return self._record(shape)
 
-    def _text(self, clause: StringClause) -> str:
-        name = self._lark.terminal(text_terminal(clause, JSON, quote='"'))
-        if is_risky(clause):
-            self._lark.risks.append(Risk(name, self._document, clause.at))
+    def _text(self, clauses: tuple[StringClause, ...]) -> str:
+        name, risk = self._lark.terminal(texts_terminal(clauses, JSON, quote='"')), risk_of(clauses)
+        if risk is not None:
+            self._lark.risks.append(Risk(name, self._document, risk))
         return name
 
     def _number(self, clause: NumberClause) -> str:
@@ -131,7 +131,7 @@ class JsonText:
         return f"{marks.open_object} {self._body(sequence(self._lark, wanted))} {marks.close_object}"
 
     def _extra(self, extra: Extra) -> str:
-        return f"{self._text(extra.names)} {self._marks.colon} {self._names[extra.part]}"
+        return f"{self._text((extra.names,))} {self._marks.colon} {self._names[extra.part]}"
 
     def _listing(self, listing: Listing) -> str:
         marks = self._marks
@@ -146,7 +146,9 @@ class JsonText:
         return symbols
 
     def _values(self, part: int) -> list[str]:
-        return [self._lark.terminal(literal(text)) for text in listed_values(self._outline, part, quoted)]
+        return [
+            self._lark.terminal(literal(text)) for text in listed_values(self._outline.parts[part], quoted)
+        ]
 
 
 def quoted(text: str) -> str:

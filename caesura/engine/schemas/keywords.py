@@ -113,11 +113,27 @@ def absent(name: str) -> ObjectClause:
     return ObjectClause(layers=(PropertyLayer(named={name: NOWHERE}, is_inverted=True),))
 
 
+# Of a multiple as a binary fraction, so that dividing an integer by it gives no fraction.
+_MAX_ERROR = Fraction(1, 1 << 54)
+
+
+def inexact(multiple: Fraction) -> str:
+    """Why multiples of a decimal fraction are refused."""
+    return (
+        f"validators divide binary fractions, so they deny some multiples of {float(multiple):g}; "
+        "count in a smaller unit, by integers"
+    )
+
+
 def _multiple(value: Any, pointer: Pointer) -> Clauses:
     exact = number(value, pointer)
     if exact <= 0:
         raise SchemaRefusedError(pointer, f"{value} is not above 0")
-    return [NumberClause(multiple=Fraction(exact), multiple_at=pointer)]
+    multiple = Fraction(exact)
+    error = 0 if multiple.denominator == 1 else abs(Fraction(float(exact)) / multiple - 1)
+    if error > _MAX_ERROR:
+        raise SchemaRefusedError(pointer, inexact(multiple))
+    return [NumberClause(multiple=multiple, multiple_at=pointer, is_inexact=error > 0)]
 
 
 def _format(value: Any, pointer: Pointer) -> Clauses:

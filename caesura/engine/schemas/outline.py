@@ -37,7 +37,9 @@ def outline(reader: SchemaReader, root: Node) -> Outline:
     parts = draft.completable()
     if not parts[number]:
         pointer = draft.blame(number)
-        raise SchemaRefusedError(pointer, "contradicts what stands beside it: no value satisfies all of it")
+        raise SchemaRefusedError(
+            pointer, "contradicts what stands beside it: nothing that could be written satisfies both"
+        )
     return Outline(root=number, parts=tuple(parts), pointers=tuple(map(_pointer, draft.nodes)))
 
 
@@ -75,7 +77,7 @@ class _Draft:
             if len(clauses) > MAX_SHAPES:
                 why = f"a value has over {MAX_SHAPES} alternatives: {len(clauses)}"
                 raise SchemaRefusedError(self.blame_node(node), why)
-            self.shapes.append([shape for clause in clauses for shape in self._shapes(clause)])
+            self.shapes.append(list(self._shapes(clauses)))
 
     def completable(self) -> list[tuple[Shape, ...]]:
         """For each part, the shapes that can be completed, without optional parts that cannot."""
@@ -113,25 +115,29 @@ class _Draft:
         for atom in reversed(node):
             schema = atom.place.schema
             keywords = list(schema) if isinstance(schema, dict) else ["false"]
-            return (*atom.place.pointer, str(keywords[-1]))
+            telling = [each for each in keywords if each in self._reader.keywords] or keywords
+            return (*atom.place.pointer, str(telling[-1]))
         return ()
 
-    def _shapes(self, clause: Clause) -> Iterator[Shape]:
-        match clause:
-            case NullClause():
-                yield Nil()
-            case BooleanClause(values=values):
-                yield Flag(values=values)
-            case NumberClause():
-                if not is_impossible(clause):
-                    yield Numeral(clause=clause)
-            case StringClause():
-                if not is_impossible(clause):
-                    yield Text(clause=clause)
-            case ArrayClause():
-                yield from listings(self._reader, clause, self.part)
-            case ObjectClause():
-                yield record(self._reader, clause, self.part)
+    def _shapes(self, clauses: list[Clause]) -> Iterator[Shape]:
+        texts = [each for each in clauses if isinstance(each, StringClause) and not is_impossible(each)]
+        if texts:
+            yield Text(clauses=tuple(texts))
+        for clause in clauses:
+            match clause:
+                case NullClause():
+                    yield Nil()
+                case BooleanClause(values=values):
+                    yield Flag(values=values)
+                case NumberClause():
+                    if not is_impossible(clause):
+                        yield Numeral(clause=clause)
+                case ArrayClause():
+                    yield from listings(self._reader, clause, self.part)
+                case ObjectClause():
+                    yield record(self._reader, clause, self.part)
+                case StringClause():
+                    pass
 
     def _lives(self, shape: Shape, alive: list[bool]) -> bool:
         match shape:

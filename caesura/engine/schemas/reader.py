@@ -28,7 +28,7 @@ from caesura.engine.schemas.places import Document, Place
 from caesura.engine.schemas.refusal import Effort, Pointer, SchemaRefusedError
 
 MAX_ALTERNATIVES = 3000
-_MAX_DEPTH = 64
+MAX_DEPTH = 64
 
 
 class Rule(NamedTuple):
@@ -56,6 +56,8 @@ class SchemaReader:
         self.effort = effort
         self._rules = rules
         self._late_rules = late_rules
+        late = (rule.keyword for rule in late_rules)
+        self.keywords = frozenset([*KEYWORDS, *late, *(each for rule in rules for each in rule.keywords)])
         self._known: dict[Atom, Union] = {}
         self._open: list[Atom] = []
 
@@ -99,8 +101,8 @@ class SchemaReader:
     def _reading(self, atom: Atom) -> Generator[None]:
         if atom in self._open:
             raise SchemaRefusedError((*self._open[-1].place.pointer, "$ref"), "it leads back to itself")
-        if len(self._open) >= _MAX_DEPTH:
-            raise SchemaRefusedError(atom.place.pointer, f"the schema is nested over {_MAX_DEPTH} deep")
+        if len(self._open) >= MAX_DEPTH:
+            raise SchemaRefusedError(atom.place.pointer, f"the schema is nested over {MAX_DEPTH} deep")
         self._open.append(atom)
         try:
             yield

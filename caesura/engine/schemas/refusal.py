@@ -32,7 +32,7 @@ class SchemaRefusedError(ValueError):
 
 
 class Effort:
-    """What a schema may cost: so many steps, and so many seconds on a clock that never goes back."""
+    """What a schema may cost: so many steps, and so many seconds of a clock that never goes back."""
 
     def __init__(self, *, max_steps: int, deadline_s: float, clock: Callable[[], float]) -> None:
         self._left = max_steps

@@ -7,7 +7,7 @@ choice of shapes. Enters: nothing. Leaves: immutable values. Read next: `outline
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from caesura.engine.schemas.clauses import NumberClause, StringClause
@@ -36,9 +36,9 @@ class Numeral:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """clause: which strings."""
+    """clauses: which strings; all those of a part, since one automaton tells them apart."""
 
-    clause: StringClause
+    clauses: tuple[StringClause, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,19 +115,20 @@ class Outline:
     pointers: tuple[Pointer, ...]
 
 
-def listed_values(outline: Outline, part: int, quoted: Callable[[str], str]) -> list[str]:
-    """The values of a part that lists them, each once, as texts. quoted: how a string is written."""
-    texts: list[str] = []
-    for shape in outline.parts[part]:
-        match shape:
-            case Nil():
-                texts.append("null")
-            case Flag(values=values):
-                texts += ("true" if value else "false" for value in values)
-            case Numeral(clause=clause):
-                texts += map(number_text, clause.values or ())
-            case Text(clause=clause):
-                texts += map(quoted, clause.values or ())
-            case _:
-                raise AssertionError("only listed values are told apart")
-    return list(dict.fromkeys(texts))
+def listed_values(shapes: Iterable[Shape], quoted: Callable[[str], str]) -> list[str]:
+    """The values of shapes that list them, each once, as texts. quoted: how a string is written."""
+    return list(dict.fromkeys(text for shape in shapes for text in _values(shape, quoted)))
+
+
+def _values(shape: Shape, quoted: Callable[[str], str]) -> list[str]:
+    match shape:
+        case Nil():
+            return ["null"]
+        case Flag(values=values):
+            return ["true" if value else "false" for value in values]
+        case Numeral(clause=clause):
+            return [number_text(value) for value in clause.values or ()]
+        case Text(clauses=clauses):
+            return [quoted(value) for clause in clauses for value in clause.values or ()]
+        case _:
+            raise AssertionError("only listed values are told apart")

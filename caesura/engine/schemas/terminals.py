@@ -8,6 +8,7 @@ A terminal is an expression over regular expressions and literal texts; `&` and 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
 
@@ -23,6 +24,7 @@ from caesura.engine.schemas.decimals import (
     power_of_ten,
     spellings,
 )
+from caesura.engine.schemas.keywords import inexact
 from caesura.engine.schemas.pattern_text import PLAIN, Notation, regex
 from caesura.engine.schemas.patterns import ANY_CHAR, ANY_TEXT, repeat, size
 from caesura.engine.schemas.refusal import Pointer, SchemaRefusedError
@@ -30,7 +32,8 @@ from caesura.engine.schemas.refusal import Pointer, SchemaRefusedError
 
 def literal(text: str) -> str:
     """A fixed text."""
-    return json.dumps(text, ensure_ascii=False)
+    # llguidance's reader of literals takes this one for a control character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def text_terminal(clause: StringClause, notation: Notation, *, quote: str = "") -> str:
@@ -51,8 +54,26 @@ def text_terminal(clause: StringClause, notation: Notation, *, quote: str = "") 
     return " & ".join([*wanted, *banned])
 
 
-def is_risky(clause: StringClause) -> bool:
-    """Whether the states of its automaton could multiply, so that it should be tried first."""
+def texts_terminal(clauses: Sequence[StringClause], notation: Notation, *, quote: str = "") -> str:
+    """The texts of any of the clauses; empty if none of them can be written."""
+    expressions = [text_terminal(clause, notation, quote=quote) for clause in clauses]
+    kept = list(dict.fromkeys(filter(None, expressions)))
+    return kept[0] if len(kept) == 1 else " | ".join(f"({expression})" for expression in kept)
+
+
+def risk_of(clauses: Sequence[StringClause]) -> Pointer | None:
+    """The keyword to blame if the states of the texts' automaton multiply; None if they cannot."""
+    risky = next((clause for clause in clauses if _is_risky(clause)), None)
+    if risky is None and len(clauses) > 1 and sum(map(_size, clauses)) > _MAX_HARMLESS_TOGETHER:
+        risky = max(clauses, key=_size)
+    return None if risky is None else risky.at
+
+
+def _size(clause: StringClause) -> int:
+    return 0 if clause.values is not None else sum(size(tree) for tree in (*clause.patterns, *clause.banned))
+
+
+def _is_risky(clause: StringClause) -> bool:
     if clause.values is not None:
         return False
     sizes = [size(tree) for tree in (*clause.patterns, *clause.banned)]
@@ -89,7 +110,11 @@ def multiple_schema(clause: NumberClause) -> str | None:
     Raises SchemaRefusedError for what it cannot count.
     """
     multiple = clause.multiple
-    if clause.values is not None or multiple is None or power_of_ten(multiple) is not None:
+    if clause.values is not None or multiple is None:
+        return None
+    if clause.is_inexact and clause.kind != "integer":
+        raise SchemaRefusedError(clause.multiple_at, inexact(multiple))
+    if power_of_ten(multiple) is not None:
         return None
     if clause.without or clause.kind == "fraction":
         raise SchemaRefusedError(clause.multiple_at, "cannot be enforced together with values left out")
@@ -141,9 +166,10 @@ def _describes_nothing(symbols: str, at: Pointer = ()) -> bool:
         raise SchemaRefusedError(at, f"cannot be enforced: {error.splitlines()[0]}")
     if error:
         return at != ()
-    # Only who asks for the first byte is told that there is none.
+    # Only who asks for the first byte is told that there is none: as a reason, or as an error.
     matcher.compute_bitmask()
-    return matcher.stop_reason().startswith("NoExtension") and not matcher.is_accepting()
+    why = f"{matcher.stop_reason()} {matcher.get_error()}"
+    return "NoExtension" in why and not matcher.is_accepting()
 
 
 @cache

@@ -19,13 +19,23 @@ from caesura.engine.schemas.pattern_text import Notation
 from caesura.engine.schemas.patterns import ranges_of
 from caesura.engine.schemas.refusal import Effort, SchemaRefusedError
 from caesura.engine.schemas.sequences import Sequence, Slot, sequence
-from caesura.engine.schemas.shapes import Flag, Listing, Nil, Numeral, Outline, Record, Shape, Text
+from caesura.engine.schemas.shapes import (
+    Flag,
+    Listing,
+    Nil,
+    Numeral,
+    Outline,
+    Record,
+    Shape,
+    Text,
+    listed_values,
+)
 from caesura.engine.schemas.terminals import (
-    is_risky,
     literal,
     multiple_schema,
     number_terminal,
-    text_terminal,
+    risk_of,
+    texts_terminal,
 )
 
 # XML knows no other control characters, and turns a carriage return into a line feed.
@@ -41,6 +51,10 @@ _ITEM = "item"
 def is_name(name: object) -> bool:
     """Whether an element can be called so."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def _nil(name: str) -> str:
+    return f'<{name} nil="true"/>'
 
 
 class XmlText:
@@ -61,11 +75,14 @@ class XmlText:
             name, part = self._waiting.pop()
             shapes = self._outline.parts[part]
             self._effort.spend(self._outline.pointers[part], 1 + len(shapes))
-            if len({type(shape) for shape in shapes} - {Nil}) > 1:
-                self._refuse(part, "XML does not tell values of these types apart; allow one of them")
+            self._tell_apart(part)
             rule = [self._shape(name, part, shape) for shape in shapes]
             self._lark.rule(rule, self._elements[name, part])
         return start
+
+    def _tell_apart(self, part: int) -> None:
+        if len({type(shape) for shape in self._outline.parts[part]} - {Nil}) > 1:
+            self._refuse(part, "XML does not tell values of these types apart; allow one of them")
 
     def _element(self, name: str, part: int) -> str:
         """The rule of an element, which is written when its turn comes."""
@@ -76,7 +93,7 @@ class XmlText:
 
     def _shape(self, name: str, part: int, shape: Shape) -> str:
         if isinstance(shape, Nil):
-            return self._lark.terminal(literal(f'<{name} nil="true"/>'))
+            return self._lark.terminal(literal(_nil(name)))
         opened, closed = (self._lark.terminal(literal(f"<{mark}{name}>")) for mark in ("", "/"))
         return f"{opened} {self._content(part, shape)} {closed}"
 
@@ -86,8 +103,8 @@ class XmlText:
                 return f"({' | '.join(literal('true' if value else 'false') for value in values)})"
             case Numeral(clause=clause):
                 return multiple_schema(clause) or self._lark.terminal(number_terminal(clause))
-            case Text(clause=clause):
-                return self._text(clause, part)
+            case Text(clauses=clauses):
+                return self._text(clauses, part)
             case Listing():
                 return self._listing(shape)
             case Record():
@@ -95,22 +112,27 @@ class XmlText:
             case Nil():
                 raise AssertionError("null has no content")
 
-    def _text(self, clause: StringClause, part: int) -> str:
-        expression = text_terminal(clause, XML)
+    def _text(self, clauses: tuple[StringClause, ...], part: int) -> str:
+        expression, risk = texts_terminal(clauses, XML), risk_of(clauses)
         if not expression:
             self._refuse(part, "XML cannot write the characters of these values")
         name = self._lark.terminal(expression)
-        if is_risky(clause):
-            self._lark.risks.append(Risk(name, 0, clause.at))
+        if risk is not None:
+            self._lark.risks.append(Risk(name, 0, risk))
         return name
 
     def _listing(self, listing: Listing) -> str:
-        def values(part: int) -> list[str]:
-            at = self._outline.pointers[part]
-            raise SchemaRefusedError((*at, "uniqueItems"), "cannot be enforced in XML")
-
-        written = Items(lambda part: f"{self._element(_ITEM, part)} {self._blanks}", values, "")
+        written = Items(lambda part: f"{self._element(_ITEM, part)} {self._blanks}", self._listed, "")
         return f"{self._blanks} {list_items(self._lark, listing, written) or ''}"
+
+    def _listed(self, part: int) -> list[str]:
+        """The elements of a part that lists its values, one by one."""
+        self._tell_apart(part)
+        shapes = self._outline.parts[part]
+        texts = listed_values((each for each in shapes if not isinstance(each, Nil)), XML.spell)
+        elements = [f"<{_ITEM}>{text}</{_ITEM}>" for text in texts]
+        elements += [_nil(_ITEM) for each in shapes if isinstance(each, Nil)]
+        return [f"{self._lark.terminal(literal(element))} {self._blanks}" for element in elements]
 
     def _record(self, part: int, record: Record) -> str:
         if record.extras and (not record.fields or record.least > len(record.fields)):

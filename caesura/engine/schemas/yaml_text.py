@@ -13,11 +13,10 @@ from dataclasses import replace
 from itertools import takewhile
 
 from caesura.engine.schemas.clauses import StringClause
-from caesura.engine.schemas.json_text import JSON, quoted
+from caesura.engine.schemas.json_text import JSON
 from caesura.engine.schemas.lark import LarkWriter, Risk
 from caesura.engine.schemas.lists import Items, list_items
 from caesura.engine.schemas.pattern_text import Notation
-from caesura.engine.schemas.patterns import ranges_of
 from caesura.engine.schemas.refusal import Effort, SchemaRefusedError
 from caesura.engine.schemas.sequences import Sequence, Slot, sequence
 from caesura.engine.schemas.shapes import (
@@ -33,18 +32,16 @@ from caesura.engine.schemas.shapes import (
     listed_values,
 )
 from caesura.engine.schemas.terminals import (
-    is_risky,
     literal,
     multiple_schema,
     number_terminal,
-    text_terminal,
+    risk_of,
+    texts_terminal,
 )
 
 # What YAML reads as a line break, or not at all.
-YAML = Notation(
-    spellings=JSON.spellings,
-    absent=ranges_of([(0x7F, 0x9F), (0x2028, 0x2029), (0xFEFF, 0xFEFF), (0xFFFE, 0xFFFF)]),
-)
+_ODD = (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)
+YAML = Notation(spellings={**JSON.spellings, **{code: f"\\u{code:04x}" for code in _ODD}})
 MAX_LEVELS = 12
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _RESERVED = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
@@ -92,9 +89,8 @@ class YamlText:
                 inline = multiple_schema(clause)
                 number = inline or self._lark.terminal(number_terminal(clause, has_exponents=False))
                 return [self._in_line(number, level)]
-            case Text(clause=clause):
-                text = self._text(clause)
-                return [self._in_line(text, level)] if text else []
+            case Text(clauses=clauses):
+                return [self._in_line(self._text(clauses), level)]
 
     def _in_line(self, symbols: str, level: int) -> str:
         """Something on the line of its key; at the very top there is no key."""
@@ -110,13 +106,10 @@ class YamlText:
     def _indent(self, level: int) -> str:
         return self._lark.terminal(literal("  " * level)) if level else ""
 
-    def _text(self, clause: StringClause) -> str | None:
-        expression = text_terminal(clause, YAML, quote='"')
-        if not expression:
-            return None
-        name = self._lark.terminal(expression)
-        if is_risky(clause):
-            self._lark.risks.append(Risk(name, 0, clause.at))
+    def _text(self, clauses: tuple[StringClause, ...]) -> str:
+        name, risk = self._lark.terminal(texts_terminal(clauses, YAML, quote='"')), risk_of(clauses)
+        if risk is not None:
+            self._lark.risks.append(Risk(name, 0, risk))
         return name
 
     def _record(self, record: Record, level: int, *, is_item: bool) -> list[str]:
@@ -142,8 +135,8 @@ class YamlText:
         return [*options, *([self._in_line(literal("{}"), level)] if can_be_empty else [])]
 
     def _extra(self, extra: Extra, level: int) -> str | None:
-        value, name = self._below(extra.part, level), self._text(extra.names)
-        return None if value is None or name is None else f'{name} ":" {value}'
+        value = self._below(extra.part, level)
+        return None if value is None else f'{self._text((extra.names,))} ":" {value}'
 
     def _below(self, part: int, level: int, *, is_item: bool = False) -> str | None:
         """A value in a line one level deeper."""
@@ -179,10 +172,14 @@ class YamlText:
         return replace(listing, prefix=prefix, rest=listing.rest if has_rest else None)
 
     def _listed(self, part: int) -> list[str]:
-        texts = listed_values(self._outline, part, quoted)
+        texts = listed_values(self._outline.parts[part], _quoted)
         return [self._lark.terminal(literal(f"- {text}\n")) for text in texts]
 
 
 def _key(name: str) -> str:
     is_plain = _PLAIN_NAME.fullmatch(name) and name.lower() not in _RESERVED
-    return name if is_plain else quoted(name)
+    return name if is_plain else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    return f'"{YAML.spell(text)}"'
