@@ -16,6 +16,7 @@ from caesura.model import ModelConfig, Transformer
 from caesura.tokens import CaesuraFormat, Tokenizer
 
 WINDOW = 512
+WIDE_WINDOW = 2048
 SMALL = ModelConfig(
     vocab_size=320,  # more than the tokenizer has: the surplus must never be drawn
     hidden_size=64,
@@ -50,6 +51,17 @@ def loaded() -> LoadedModel:
     return LoadedModel(
         model=model.eval(), tokenizer=tokenizer, chat_format=CaesuraFormat(tokenizer), info=info
     )
+
+
+@pytest.fixture(scope="session")
+def wide(loaded: LoadedModel) -> LoadedModel:
+    """The same with a longer window: schemas take many of a tokenizer's ids that knows few words."""
+    model = Transformer(replace(SMALL, max_positions=WIDE_WINDOW))
+    model.initialise(torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        model.embed_tokens.weight.mul_(8.0)
+    info = replace(loaded.info, max_tokens=WIDE_WINDOW)
+    return replace(loaded, model=model.eval(), info=info)
 
 
 @pytest.fixture

@@ -11,14 +11,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from caesura.engine import EngineConfig, LoadedModel, LocalClient, SequenceRequest
-from caesura.engine.constraint import BitRow, Constraint, Ends, GrammarError
-from caesura.engine.grammar_sources import GrammarSource
-from caesura.engine.loading import build_core, grammar_compiler
+from caesura.engine.constraint import Constraint
 from caesura.engine.render_work import num_characters
 from caesura.messages.content import (
     Conversation,
@@ -37,10 +32,8 @@ from caesura.messages.events import BlockStart, InputJsonDelta, TextDelta
 from caesura.messages.fold import collect
 from caesura.messages.request import MessagesRequest, OutputFormat, Sampling, Thinking, ToolChoice
 from caesura.messages.response import Message
-from caesura.model import Transformer
-from tests.engine.conftest import SMALL
+from tests.engine.test_core import Brittle
 
-WINDOW = 2048
 CITY = {
     "type": "object",
     "properties": {
@@ -63,17 +56,6 @@ TALK = conversation(("user", "What is the sum?"))
 CALLING = replace(TALK, tools=TOOLS)
 ANY = ToolChoice(mode="any")
 FORM = OutputFormat(kind="json_schema", schema=CITY)
-
-
-@pytest.fixture(scope="module")
-def wide(loaded: LoadedModel) -> LoadedModel:
-    """The same with a longer window: schemas take many of a tokenizer's ids that knows few words."""
-    model = Transformer(replace(SMALL, max_positions=WINDOW))
-    model.initialise(torch.Generator().manual_seed(7))
-    with torch.no_grad():
-        model.embed_tokens.weight.mul_(8.0)
-    info = replace(loaded.info, max_tokens=WINDOW)
-    return replace(loaded, model=model.eval(), info=info)
 
 
 @pytest.fixture(scope="module")
@@ -349,61 +331,6 @@ async def test_a_crowded_pool_changes_no_constrained_reply(client: LocalClient, 
     assert list(map(told, replies)) == list(map(told, singles))
 
 
-def test_log_probabilities_do_not_change_what_is_drawn_and_are_the_bare_models(loaded: LoadedModel) -> None:
-    compiler = grammar_compiler(loaded)
-    source = GrammarSource(kind="json_schema", text=json.dumps(CITY), path=("here",))
-    core, outputs = build_core(loaded, EngineConfig(num_pages=16, num_threads=1)), []
-    for wants in (False, True):
-        request = SequenceRequest(
-            prompt=(20, 30, 40),
-            max_tokens=60,
-            sampling=Sampling(seed=5),
-            constraint=Constraint(answer=compiler.compile(source)),
-            wants_log_probs=wants,
-        )
-        core.add(core.prepare(request))
-        while core.has_work:
-            outputs += [report.finished for report in core.step() if report.finished]
-    compiler.close()
-    bare, scored = outputs
-    assert bare.output == scored.output
-    assert len(scored.log_probs) == len(scored.output)
-    assert all(log_prob <= 0 for log_prob in scored.log_probs)
-    # A grammar leaves little choice, so under the bare model its tokens are unlikely.
-    assert min(scored.log_probs) < -2
-
-
-class Brittle:
-    """A grammar whose matchers break after some tokens."""
-
-    def __init__(self, num_tokens: int) -> None:
-        self._num_left = num_tokens
-
-    def matcher(self) -> Brittle:
-        return Brittle(self._num_left)
-
-    def allow(self, row: BitRow) -> Ends:
-        if self._num_left == 0:
-            raise GrammarError("too much work")
-        row.bits[:] = 0
-        row.bits[2] = 0xFFFF
-        return Ends(may=False, must=False)
-
-    def advance(self, token: int) -> None:
-        self._num_left -= 1
-
-
-def test_a_grammar_that_breaks_ends_its_own_sequence_and_no_other(loaded: LoadedModel) -> None:
-    core = build_core(loaded, EngineConfig(num_pages=16, num_threads=1))
-    for constraint in (Constraint(answer=Brittle(4)), Constraint(answer=Brittle(99))):
-        core.add(core.prepare(SequenceRequest(prompt=(20, 30), max_tokens=9, constraint=constraint)))
-    ends = []
-    while core.has_work:
-        ends += [report.finished for report in core.step() if report.finished]
-    assert [(end.reason, len(end.output)) for end in ends] == [("failed", 4), ("max_tokens", 9)]
-    assert core.stats().num_used_pages == 0
-
-
 async def test_a_grammar_that_breaks_is_an_error_and_no_hang(client: LocalClient) -> None:
     engine = client.engine("tiny")
     constraint = Constraint(answer=Brittle(2))
@@ -450,63 +377,6 @@ def test_what_is_rendered_is_counted_whatever_it_is_made_of() -> None:
     for tool in (described, shown):
         assert num_characters(replace(TALK, tools=(tool,))) > bare + 5000
     assert num_characters(replace(TALK, system=(TextBlock(text=long),))) > bare + 5000
-
-
-NAMES = st.text("abc_", min_size=1, max_size=3)
-LEAVES: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.just({"type": "boolean"}),
-    st.just({"type": "null"}),
-    st.integers(-9, 9).map(lambda low: {"type": "integer", "minimum": low, "maximum": low + 20}),
-    st.integers(0, 4).map(lambda size: {"type": "string", "minLength": size, "maxLength": size + 3}),
-    st.lists(st.sampled_from(["a", 'b"', 1, None, True, "é"]), min_size=1, unique_by=repr).map(
-        lambda values: {"enum": values}
-    ),
-    st.just({"type": "string", "pattern": "^[A-Z]{2}-[0-9]$"}),
-)
-
-
-def _object(properties: dict[str, Any], num_required: int, *, is_open: bool = False) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [*properties][:num_required],
-        "additionalProperties": is_open,
-    }
-
-
-def _nested(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.one_of(
-        st.builds(_object, st.dictionaries(NAMES, inner, max_size=3), st.integers(0, 3)),
-        st.builds(
-            lambda item, most: {"type": "array", "items": item, "maxItems": most}, inner, st.integers(0, 2)
-        ),
-        st.lists(inner, min_size=1, max_size=2).map(lambda forms: {"anyOf": forms}),
-    )
-
-
-FORMS = st.recursive(LEAVES, _nested, max_leaves=5)
-ARGUMENTS = st.builds(_object, st.dictionaries(NAMES, FORMS, max_size=3), st.integers(0, 3))
-
-
-@settings(deadline=None, max_examples=40)
-@given(schema=FORMS, arguments=ARGUMENTS, seed=st.integers(0, 2**32), mode=st.integers(0, 5))
-def test_whatever_is_asked_for_comes_out_valid_or_cut(
-    client: LocalClient, schema: dict[str, Any], arguments: dict[str, Any], seed: int, mode: int
-) -> None:
-    tool = Tool(name="only", input_schema=arguments)
-    thinking = Thinking(mode="enabled", budget_tokens=6) if mode % 2 else Thinking()
-    fields: dict[str, Any] = {"thinking": thinking, "seed": seed, "max_tokens": 200}
-    if mode < 2:
-        fields |= {"talk": TALK, "output_format": OutputFormat(kind="json_schema", schema=schema)}
-    else:
-        choice = ANY if mode in (2, 4) else ToolChoice()
-        fields |= {"talk": replace(TALK, tools=(tool,)), "tool_choice": choice}
-    message = asyncio.run(collect(client.stream(ask(**fields))))
-    for call in calls(message) if message.stop_reason == "tool_use" else ():
-        jsonschema.Draft202012Validator(arguments).validate(call.input)
-    if mode < 2 and message.stop_reason == "end_turn":
-        jsonschema.Draft202012Validator(schema).validate(json.loads(text_of(message.content)))
-    assert message.stop_reason in ("end_turn", "tool_use", "max_tokens")
 
 
 async def test_text_comes_as_it_is_written(client: LocalClient) -> None:
