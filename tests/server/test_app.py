@@ -269,7 +269,6 @@ async def test_the_server_stays_up_after_a_fault(in_process: Connect) -> None:
         ("DELETE", "/v1/models", 405, "invalid_request_error"),
         ("GET", "/", 405, "invalid_request_error"),
         ("GET", "/docs", 404, "not_found_error"),
-        ("GET", "/openapi.json", 404, "not_found_error"),
     ],
 )
 async def test_the_frameworks_errors_have_the_envelope_too(

@@ -286,7 +286,7 @@ def test_uploads(app: FastAPI, data: bytes, name: str, kind: str, fields: dict[s
     ),
 )
 def test_queries(app: FastAPI, path: str, query: list[tuple[str, str]]) -> None:
-    sent(app, lambda http: (http.get(path, params=httpx.QueryParams(query)),))
+    sent(app, lambda http: (http.get(path, params=httpx.QueryParams([*query])),))
 
 
 CHAT: Json = {
