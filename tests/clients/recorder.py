@@ -6,6 +6,7 @@ Enters: the address of a server. Leaves: an ASGI app, and one `Passage` a reques
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 # What concerns one connection only, and is set anew on the next.
 _HOP_HEADERS = (b"host", b"connection", b"transfer-encoding", b"content-length", b"accept-encoding")
+_PATIENCE_S = 900.0
 _FIRST_PIECE = b"event: content_block_delta"
 
 
@@ -57,7 +59,7 @@ class Recorder:
     def __init__(self, upstream: str) -> None:
         """upstream: the server's base URL."""
         self.passages: list[Passage] = []
-        self._http = httpx.AsyncClient(base_url=upstream, timeout=600.0, trust_env=False)
+        self._upstream = upstream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,9 +75,25 @@ class Recorder:
         body = await _whole_body(receive)
         passage.body = json_or_text(body)
         kept = [(name, value) for name, value in headers if name not in _HOP_HEADERS]
-        path = scope["path"] + (f"?{passage.query}" if passage.query else "")
+        work = asyncio.ensure_future(self._pass_on(passage, kept, body, send))
+        watcher = asyncio.ensure_future(_disconnect(receive))
+        await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        # Whoever leaves us leaves the server, too.
+        for task in (work, watcher):
+            task.cancel()
+        await asyncio.gather(work, watcher, return_exceptions=True)
+        if work.done() and not work.cancelled():
+            work.result()
+
+    async def _pass_on(
+        self, passage: Passage, headers: list[tuple[bytes, bytes]], body: bytes, send: Send
+    ) -> None:
+        path = passage.path + (f"?{passage.query}" if passage.query else "")
         asked_s = time.monotonic()
-        async with self._http.stream(passage.method, path, headers=kept, content=body) as response:
+        async with (
+            httpx.AsyncClient(base_url=self._upstream, timeout=_PATIENCE_S, trust_env=False) as http,
+            http.stream(passage.method, path, headers=headers, content=body) as response,
+        ):
             await self._hand_on(passage, response, send, asked_s)
 
     async def _hand_on(self, passage: Passage, response: httpx.Response, send: Send, asked_s: float) -> None:
@@ -93,6 +111,11 @@ class Recorder:
             passage.is_whole = True
         finally:
             passage.events = _events(received)
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _whole_body(receive: Receive) -> bytes:

@@ -237,3 +237,18 @@ async def test_it_waits_where_it_is_told_to() -> None:
 
 async def collect_rest(stream: object) -> int:
     return len([event async for event in stream])  # type: ignore[attr-defined]
+
+
+async def test_a_reply_can_be_made_of_the_request() -> None:
+    def said(asked: MessagesRequest) -> ScriptedReply:
+        if asked.max_tokens < 10:
+            raise OverloadedError("too few")
+        return ScriptedReply(text=f"you may write {asked.max_tokens}")
+
+    client = ScriptedClient(["first"], otherwise=said)
+    replies = [await collect(client.stream(request(max_tokens=number))) for number in (50, 60)]
+    assert [text_of(reply.content) for reply in replies] == ["first", "you may write 60"]
+    with pytest.raises(OverloadedError):
+        await collect(client.stream(request(max_tokens=5)))
+    ids = [reply.id for reply in replies]
+    assert len(set(ids)) == 2
