@@ -35,11 +35,12 @@ from caesura.engine.grammar import GrammarCompiler
 from caesura.engine.grammar_sources import calls_source, format_source
 from caesura.engine.loading import EngineConfig, LoadedModel, build_engine, grammar_compiler
 from caesura.engine.phases import CallRules
+from caesura.engine.render_size import num_characters
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
 from caesura.engine.streams import Stream
 from caesura.engine.tails import EndedReply, TailSource, next_tail
 from caesura.engine.tiers import PageTiers
-from caesura.messages.content import Conversation, ToolUseBlock
+from caesura.messages.content import ToolUseBlock
 from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fingerprints import Fingerprints
@@ -71,9 +72,6 @@ _TTL_S = {"5m": 300.0, "1h": 3600.0}
 
 # Rendering more characters than this takes over a millisecond, which other streams would feel.
 _MAX_INLINE_CHARACTERS = 10_000
-
-# What a block takes beside its text, in characters' time.
-_BLOCK_CHARACTERS = 100
 
 # More at once would take the processors away from the engine's own thread.
 _MAX_RENDERS = 2
@@ -205,7 +203,7 @@ class LocalClient:
         texts = served.texts.of(request.tenant)
         render = partial(served.loaded.chat_format.render, conversation, opening=opening, texts=texts)
         try:
-            if _num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
+            if num_characters(conversation) <= _MAX_INLINE_CHARACTERS:
                 return render()
             return await asyncio.get_running_loop().run_in_executor(self._renderers, render)
         except ValueError as error:
@@ -282,14 +280,6 @@ def _budget(request: MessagesRequest) -> int | None:
 
 def _retention(breakpoint: Breakpoint) -> Retention:
     return Retention(position=breakpoint.position, ttl_s=_TTL_S[breakpoint.control.ttl])
-
-
-def _num_characters(conversation: Conversation) -> int:
-    """Characters to render, and for each block what its markers cost beside them."""
-    blocks = [block for turn in conversation.turns for block in turn.content]
-    texts = [*(getattr(block, "text", "") or getattr(block, "thinking", "") for block in blocks)]
-    texts += [block.text for block in conversation.system]
-    return sum(len(text) + _BLOCK_CHARACTERS for text in texts)
 
 
 def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:
