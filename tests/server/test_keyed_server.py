@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ import anthropic
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import Engine
 
 from caesura.messages.scripted import ScriptedCall, ScriptedClient, ScriptedReply
 from caesura.server import ServerConfig, create_app
