@@ -33,7 +33,7 @@ from caesura.engine.engine import Engine
 from caesura.engine.grammar import GrammarCompiler
 from caesura.engine.loading import EngineConfig, LoadedModel, build_engine, grammar_compiler
 from caesura.engine.promises import check_promises, constraint_of
-from caesura.engine.render_work import num_characters
+from caesura.engine.render_size import num_characters
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
 from caesura.engine.streams import Stream
 from caesura.engine.tails import EndedReply, TailSource, next_tail

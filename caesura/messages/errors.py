@@ -37,6 +37,11 @@ HTTP_STATUS: dict[ErrorType, int] = {
 }
 
 
+# What a client sent may be as long as it likes; what it is told of it need not be.
+MAX_MESSAGE_CHARACTERS = 2_000
+_NUM_LAST_CHARACTERS = 400
+
+
 class CaesuraError(Exception):
     """The root of everything that this project raises on purpose."""
 
@@ -44,14 +49,14 @@ class CaesuraError(Exception):
 class ApiError(CaesuraError):
     """An error with a place in the Messages API.
 
-    message: what the caller reads: the value, the limit, the remedy.
+    message: what the caller reads: the value, the limit, the remedy; the middle of a long one is left out.
     type: the API's own name for the kind.
     error_code: its own name for this very case, where clients act on it.
     """
 
     def __init__(self, message: str, *, type: ErrorType = "api_error", error_code: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _shortened(message)
+        super().__init__(self.message)
         self.type: ErrorType = type
         self.error_code = error_code
 
@@ -59,6 +64,14 @@ class ApiError(CaesuraError):
     def status(self) -> int:
         """The HTTP status of this kind of error."""
         return HTTP_STATUS[self.type]
+
+
+def _shortened(message: str) -> str:
+    if len(message) <= MAX_MESSAGE_CHARACTERS:
+        return message
+    gap = " [...] "
+    first = message[: MAX_MESSAGE_CHARACTERS - len(gap) - _NUM_LAST_CHARACTERS]
+    return first + gap + message[-_NUM_LAST_CHARACTERS:]
 
 
 class InvalidRequestError(ApiError):

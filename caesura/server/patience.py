@@ -72,18 +72,18 @@ class PatientReceive:
     async def _next(self) -> Message:
         left_s = self._begun_s + self._timeout_s + self.num_bytes / MIN_BYTES_PER_S - self._clock()
         if left_s <= 0:
-            raise self._refusal(is_slow=True)
+            raise self._refusal()
         try:
             async with asyncio.timeout(min(self._timeout_s, left_s)):
                 return await self._receive()
         except TimeoutError:
-            raise self._refusal(is_slow=bool(self.num_bytes) and left_s < self._timeout_s) from None
+            raise self._refusal() from None
 
-    def _refusal(self, *, is_slow: bool) -> RequestTimeoutError:
-        reason = f"no byte of the request body came for {self._timeout_s:g} s"
-        if is_slow:
-            reason = f"the request body comes slower than {MIN_BYTES_PER_S} bytes a second"
-        return RequestTimeoutError(f"{reason}; send it again")
+    def _refusal(self) -> RequestTimeoutError:
+        return RequestTimeoutError(
+            f"the request body did not come in time: its next byte may take {self._timeout_s:g} s, and all of it"
+            f" that and a second for each {MIN_BYTES_PER_S} bytes; send it again"
+        )
 
     def _count(self, num_bytes: int) -> None:
         self.num_bytes += num_bytes

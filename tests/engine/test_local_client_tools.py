@@ -14,7 +14,7 @@ import pytest
 
 from caesura.engine import EngineConfig, LoadedModel, LocalClient, SequenceRequest
 from caesura.engine.constraint import Constraint
-from caesura.engine.render_work import num_characters
+from caesura.engine.render_size import num_characters
 from caesura.messages.content import (
     Conversation,
     TextBlock,

@@ -291,3 +291,13 @@ async def test_a_websocket_with_credentials_that_are_no_text_is_closed() -> None
 def test_a_key_that_no_header_carries_is_refused_at_the_start(key: str) -> None:
     with pytest.raises(CaesuraError, match="printable ASCII"):
         ServerConfig(api_keys=(key,))
+
+
+async def test_metrics_need_a_key_like_everything_else_unless_the_operator_opens_them(
+    in_process: Connect,
+) -> None:
+    assert (await in_process(app(KEYED)).get("/metrics")).status_code == 401
+    opened = in_process(app(ServerConfig(api_keys=("k",), opens_metrics=True)))
+    assert (await opened.get("/metrics")).status_code == 200
+    assert (await opened.get("/v1/models")).status_code == 401
+    assert (await opened.get("/openapi.json")).status_code == 401

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ import anthropic
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import Engine
 
 from caesura.messages.scripted import ScriptedCall, ScriptedClient, ScriptedReply
 from caesura.server import ServerConfig, create_app
@@ -383,3 +386,18 @@ async def test_no_word_of_a_prompt_or_a_reply_is_kept(tmp_path: Path, in_process
     assert b"search" in kept, "the tool's name is"
     for word in (b"secret question", b"an answer", b"hidden argument"):
         assert word not in kept
+
+
+async def test_keys_are_read_though_every_other_thread_is_busy(database: Engine) -> None:
+    """Large batches are read on the loop's own threads, and everybody waits for the keys."""
+    clock, may_end = Clock(), threading.Event()
+    ring = KeyRing(database, clock=clock)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as threads:
+        loop.set_default_executor(threads)
+        busy = asyncio.ensure_future(asyncio.to_thread(may_end.wait, 60))
+        clock.now_s += 2
+        create_key(database, "late")
+        assert (await ring.keys()).has_any
+        may_end.set()
+        assert await busy

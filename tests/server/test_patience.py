@@ -30,7 +30,7 @@ async def read(receive: PatientReceive, num_pieces: int) -> None:
 
 async def test_a_body_that_comes_byte_by_byte_is_not_waited_for_longer_than_for_none() -> None:
     receive = receiving(Clock(), every_s=1.0, piece=b"x")
-    with pytest.raises(RequestTimeoutError, match="slower than 4096 bytes a second"):
+    with pytest.raises(RequestTimeoutError, match="a second for each 4096 bytes"):
         await read(receive, 1_000)
     assert 60 <= receive.num_bytes <= 62
 

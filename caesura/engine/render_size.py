@@ -1,7 +1,6 @@
-"""How much work a conversation is to render, guessed from its length.
+"""How much there is to render, so that what takes long is rendered beside the event loop.
 
-Enters: a conversation. Leaves: a number of characters. Read next: `local_client.py`, which renders much of it
-on another thread.
+Enters: a conversation. Leaves: a number of characters, about. Read next: `local_client.py`, which asks.
 """
 
 from __future__ import annotations
