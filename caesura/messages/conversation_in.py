@@ -10,7 +10,10 @@ from dataclasses import replace
 
 from caesura.messages.blocks_in import (
     WireBlock,
+    WireCompaction,
     WireImage,
+    WireMcpToolResult,
+    WireMcpToolUse,
     WireRedactedThinking,
     WireText,
     WireThinking,
@@ -21,6 +24,7 @@ from caesura.messages.blocks_in import (
 from caesura.messages.content import (
     Block,
     CacheControl,
+    CompactionBlock,
     Conversation,
     ImageBlock,
     RedactedThinkingBlock,
@@ -32,25 +36,25 @@ from caesura.messages.content import (
     merge_turns,
 )
 from caesura.messages.images_in import image_of
+from caesura.messages.replayed import Told, split_calls
 from caesura.messages.tools_in import cache_control_of, tool_of
-from caesura.messages.wire_in import WireCountRequest, WireMessage
+from caesura.messages.wire_in import WireCountRequest
 
 ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
 
 
-def conversation_of(wire: WireCountRequest, messages: list[WireMessage]) -> Conversation:
+def conversation_of(wire: WireCountRequest, told: Told) -> Conversation:
     """The conversation; raises InvalidRequestError for a picture that is refused.
 
-    messages: those that count.
+    told: the messages that count.
     """
     turns: list[Turn] = []
-    for index, message in enumerate(messages):
+    for index, message in enumerate(told.messages):
         blocks = tuple(
-            _block(block, f"messages.{index}.content.{position}")
-            for position, block in enumerate(message.content)
+            _block(block, told.path(index, position)) for position, block in enumerate(message.content)
         )
         turns.append(Turn(role=message.role, content=blocks))
-    merged = list(merge_turns(turns))
+    merged = list(split_calls(merge_turns(turns)))
     if wire.cache_control is not None:
         merged[-1] = _marked(merged[-1], cache_control_of(wire.cache_control))
     return Conversation(
@@ -79,6 +83,23 @@ def _block(wire: WireBlock, path: str) -> Block:
             return ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, cache_control=control)
         case WireToolResult():
             return _tool_result(wire, path)
+        case WireMcpToolUse():
+            call = ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, is_server_run=True)
+            return replace(call, cache_control=cache_control_of(wire.cache_control))
+        case WireMcpToolResult():
+            return _server_result(wire)
+        case WireCompaction():
+            return CompactionBlock(content=wire.content)
+
+
+def _server_result(wire: WireMcpToolResult) -> ToolResultBlock:
+    return ToolResultBlock(
+        tool_use_id=wire.tool_use_id,
+        content=tuple(TextBlock(text=block.text) for block in wire.content or []),
+        is_error=bool(wire.is_error),
+        cache_control=cache_control_of(wire.cache_control),
+        is_server_run=True,
+    )
 
 
 def _tool_result(wire: WireToolResult, path: str) -> ToolResultBlock:

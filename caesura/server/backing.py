@@ -14,6 +14,7 @@ from caesura.server.batch_runner import BatchPolicy
 from caesura.server.batch_store import BatchStore
 from caesura.server.energy import EnergyMeter
 from caesura.server.file_store import FileStore
+from caesura.server.memory_store import MemoryStore
 from caesura.server.metrics import EnginesByModel
 from caesura.server.uploads import MAX_FILE_BYTES
 
@@ -27,6 +28,7 @@ class Backing:
     texts: who continues and scores plain text, for `/v1/completions`.
     files: where uploaded files are kept. max_file_bytes: the largest that is taken.
     batches: where message batches are kept. batch_policy: how eagerly they are worked on.
+    memory: where the model's memory is kept; without it, whoever asks for one is refused.
     accounts: keys, limits and the ledger; without them only the config's keys open, and nothing is noted.
     """
 
@@ -37,4 +39,5 @@ class Backing:
     max_file_bytes: int = MAX_FILE_BYTES
     batches: BatchStore | None = None
     batch_policy: BatchPolicy = field(default_factory=BatchPolicy)
+    memory: MemoryStore | None = None
     accounts: Accounts | None = None

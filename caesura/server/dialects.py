@@ -11,6 +11,7 @@ from collections.abc import Collection
 from caesura.messages.validation import Dialect, version_of
 from caesura.server.config import ServerConfig
 
+WINDOW_BETA = "model-context-window-exceeded-2025-08-26"
 INTERLEAVED_BETA = "interleaved-thinking-2025-05-14"
 
 
@@ -21,4 +22,5 @@ def dialect_of(config: ServerConfig, version: str | None, betas: Collection[str]
         is_strict=config.is_strict,
         allows_sampling=config.allows_sampling,
         is_interleaved=INTERLEAVED_BETA in betas,
+        fills_window=WINDOW_BETA in betas,
     )
