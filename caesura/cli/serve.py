@@ -26,6 +26,7 @@ from caesura.cli.caching import DISK_SIZE, CacheDir, CacheDisk, CacheRam, Cachin
 from caesura.cli.connect import DEFAULT_HOST, DEFAULT_PORT
 from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise, parse_bytes
 from caesura.cli.hub import is_hub_id, located
+from caesura.cli.memory import MemoryFolder, memory_store
 from caesura.cli.screen import configure_logging, fail, stderr, stdout
 from caesura.cli.state import state_folder
 from caesura.cli.storing import FILES_SIZE, Files, parse_files
@@ -41,6 +42,7 @@ from caesura.server.backing import Backing
 from caesura.server.batch_store import BatchStore
 from caesura.server.energy import EnergyMeter, find_zones
 from caesura.server.file_store import FileStore
+from caesura.server.memory_store import MemoryStore
 from caesura.server.prices import Prices, read_prices
 
 # A chat page that stays open in some browser must not keep the server from stopping.
@@ -105,6 +107,7 @@ class Service:
     loading: how weights are kept.
     caching: where computed prompts are kept below the models' memory.
     files_bytes: what uploaded files may take; 0: none are kept.
+    memory: where models remember; None: they do not.
     has_page: whether there is a chat page.
     is_verbose: whether every request is logged.
     """
@@ -115,6 +118,7 @@ class Service:
     loading: Loading
     caching: Caching
     files_bytes: int
+    memory: MemoryStore | None
     has_page: bool
     is_verbose: bool
 
@@ -154,6 +158,7 @@ def serve(
     database: Database = None,
     prices: PriceList = None,
     files: Files = FILES_SIZE,
+    memory_folder: MemoryFolder = None,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
@@ -184,6 +189,7 @@ def serve(
             ),
             caching=parse_caching(cache_dir, disk=cache_disk, ram=cache_ram),
             files_bytes=parse_files(files),
+            memory=memory_store(memory_folder),
             has_page=page,
             is_verbose=verbose,
         )
@@ -223,6 +229,7 @@ def run(service: Service, address: Address, listener: socket.socket, accounts: A
             texts=texts,
             files=file_store(service, accounts),
             batches=BatchStore(accounts.database),
+            memory=service.memory,
             accounts=accounts,
         )
         app = build_app(SigningClient(client, sealer), address, service, backing)

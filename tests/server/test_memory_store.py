@@ -327,9 +327,7 @@ def test_concurrent_calls_of_one_tenant_lose_nothing(store: MemoryStore) -> None
 
     def add(number: int) -> None:
         text = f"line {number}\n"
-        store.run(
-            "t", {"command": "insert", "path": "/memories/a.md", "insert_line": 0, "insert_text": text}
-        )
+        store.run("t", {"command": "insert", "path": "/memories/a.md", "insert_line": 0, "insert_text": text})
 
     threads = [threading.Thread(target=add, args=(number,)) for number in range(20)]
     for thread in threads:
@@ -393,7 +391,9 @@ def test_any_path_is_read_the_same_again_or_refused(text: str) -> None:
     assert all(name not in ("", ".", "..") and "/" not in name and "\0" not in name for name in names)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["create", "delete", "move"])), max_size=12))
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["create", "delete", "move"])), max_size=12)
+)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_memory_is_what_a_dictionary_would_be(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]
