@@ -324,7 +324,11 @@ def build_app(client: Client, address: Address, service: Service, backing: Backi
         # Gradio is the slowest import of all.
         from caesura.web.page import mount_page
 
-        mount_page(app, lambda key: RemoteClient(address.url, key or None, is_direct=True))
+        mount_page(
+            app,
+            lambda key: RemoteClient(address.url, key or None, is_direct=True),
+            has_memory=service.memory is not None,
+        )
     return app
 
 

@@ -243,6 +243,10 @@ def _walk(folder: int, names: Names) -> Iterator[Entry]:
 
 
 def _write(folder: int, name: str, data: bytes) -> None:
+    # Nobody else writes here now, so these are what a crash has left.
+    for left in os.listdir(folder):
+        if left.startswith(_UNFINISHED_PREFIX):
+            os.unlink(left, dir_fd=folder)
     unfinished = f"{_UNFINISHED_PREFIX}{secrets.token_hex(8)}"
     descriptor = os.open(unfinished, _NEW_FILE_FLAGS, 0o600, dir_fd=folder)
     try:

@@ -65,6 +65,8 @@ class MemoryStore:
         """root: made when something is first written. Raises CaesuraError where no memory can be kept."""
         if sys.platform == "win32":
             raise CaesuraError("there is no memory on Windows; serve without --memory-folder")
+        if root.exists() and not root.is_dir():
+            raise CaesuraError(f"{root} is no folder; name another for the memory")
         self._root = root
         self._limits = limits or MemoryLimits()
         self._locks: dict[str, threading.Lock] = {}
