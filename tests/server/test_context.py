@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "a keep below 0": (
         [{**CLEAR, "keep": {"type": "tool_uses", "value": -1}}],
-        r"^context_management\.edits\.0\.clear_tool_uses_20250919\.keep\.value: .* greater than or equal to 0",
+        r"edits\.0\.clear_tool_uses_20250919\.keep\.value: .* greater than or equal to 0",
     ),
     "a trigger of 0": (
         [{**CLEAR, "trigger": {"type": "input_tokens", "value": 0}}],

@@ -17,14 +17,24 @@ from caesura.messages.closing import closing
 from caesura.messages.content import TextBlock, ToolResultBlock, ToolUseBlock
 from caesura.messages.events import BlockStop
 from caesura.messages.response import Usage
-from caesura.messages.scripted import ScriptedCall, ScriptedClient, ScriptedReply
+from caesura.messages.scripted import (
+    SCRIPTED_MODEL,
+    ScriptedCall,
+    ScriptedClient,
+    ScriptedReply,
+    prompt_length,
+)
 from caesura.messages.sealing import Sealer
 from caesura.messages.signing import SigningClient
 from caesura.messages.validation import parse_request
 from caesura.server import ServerConfig, create_app
+from caesura.server.accounts import open_accounts
 from caesura.server.backing import Backing
+from caesura.server.database import default_url
+from caesura.server.ledger_reports import decisions, usage_lines
 from caesura.server.memory_client import MAX_ROUNDS, MemoryClient
 from caesura.server.memory_store import MemoryStore
+from caesura.server.prices import Prices
 
 Serve = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 MEMORY: Any = {"type": "memory_20250818", "name": "memory", "executed_by": "server"}
@@ -305,3 +315,95 @@ def test_a_text_block_is_what_a_result_holds() -> None:
     last = parse_request(body).conversation.turns[-1]
     assert last.role == "user"
     assert last.content == (ToolResultBlock(tool_use_id="a", content=(TextBlock(text="x"),)),)
+
+
+async def test_every_call_is_in_the_audit_log_with_its_request(serve: Serve, tmp_path: Path) -> None:
+    inner = ScriptedClient([ScriptedReply(calls=(memory(**NOTE), memory(**VIEW))), "Noted."])
+    with open_accounts(default_url(tmp_path / "state"), Prices()) as accounts:
+        backing = Backing(memory=MemoryStore(tmp_path / "memory"), accounts=accounts)
+        async with serve(create_app(inner, backing=backing)) as http, sdk(http) as client:
+            message = await client.beta.messages.create(**fields())
+        accounts.ledger.flush()
+        logged = decisions(accounts.database)
+        (line,) = usage_lines(accounts.database, "model")
+    calls = [block.id for block in message.content if block.type == "mcp_tool_use"]
+    assert [row.tool_use_id for row in logged] == calls
+    assert {(row.tool, row.request_id) for row in logged} == {("memory", message._request_id)}
+    assert (line.input_tokens, line.output_tokens) == (
+        message.usage.input_tokens,
+        message.usage.output_tokens,
+    )
+
+
+async def test_a_memory_that_fails_is_told_to_the_model(
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, inner = served(tmp_path / "memory", ScriptedReply(calls=(memory(**NOTE),)), "Sorry.")
+    # Where the folder should be made there is a file meanwhile.
+    (tmp_path / "memory").write_text("x")
+    async with serve(app) as http, sdk(http) as client:
+        message = await client.beta.messages.create(**fields())
+    assert message.stop_reason == "end_turn"
+    result = inner.history[1].conversation.turns[-1].content[0]
+    assert isinstance(result, ToolResultBlock)
+    assert result.is_error
+    assert "the memory could not be used" in caplog.text
+
+
+async def test_a_conversation_that_fills_the_window_ends_there(serve: Serve, tmp_path: Path) -> None:
+    long = NOTE | {"file_text": "x " * 150}
+    window = prompt_length(parse_request(fields())) + 100
+    small = replace(SCRIPTED_MODEL, max_input_tokens=window)
+    inner = ScriptedClient([ScriptedReply(calls=(memory(**long),)), "Noted."], models=[small])
+    app = create_app(inner, backing=Backing(memory=MemoryStore(tmp_path)))
+    async with serve(app) as http, sdk(http) as client:
+        message = await client.beta.messages.create(**fields(max_tokens=300))
+    assert message.stop_reason == "model_context_window_exceeded"
+    assert message.content[-1].type == "mcp_tool_result"
+    assert len(inner.history) == 1
+
+
+async def test_edits_hold_for_every_round(serve: Serve, tmp_path: Path) -> None:
+    look = ScriptedReply(calls=(memory(command="view", path="/memories"),))
+    app, inner = served(tmp_path, look, look, look, "Done.")
+    for number in range(40):
+        given = {"command": "create", "path": f"/memories/f{number}.md", "file_text": "x"}
+        MemoryStore(tmp_path).run("", given)
+    clear = {
+        "type": "clear_tool_uses_20250919",
+        "trigger": {"type": "tool_uses", "value": 1},
+        "keep": {"type": "tool_uses", "value": 1},
+    }
+    async with serve(app) as http, sdk(http) as client:
+        message = await client.beta.messages.create(**fields(context_management={"edits": [clear]}))
+    assert message.context_management is not None
+    (applied,) = message.context_management.applied_edits
+    assert applied.model_dump()["cleared_tool_uses"] == 2
+    lengths = [await inner.count_tokens(request) for request in inner.history]
+    assert lengths[3] - lengths[2] == lengths[2] - lengths[1] < lengths[1] - lengths[0]
+
+
+async def test_what_is_summarised_between_rounds_stays_out(serve: Serve, tmp_path: Path) -> None:
+    small = replace(SCRIPTED_MODEL, max_input_tokens=1_200)
+    long = NOTE | {"file_text": "x " * 200}
+    replies = [ScriptedReply(calls=(memory(**long),)), "Noted tea.", "All noted."]
+    inner = ScriptedClient(replies, models=[small])
+    app = create_app(inner, backing=Backing(memory=MemoryStore(tmp_path)))
+    async with serve(app) as http, sdk(http) as client:
+        counted = await client.beta.messages.count_tokens(model="claude-x", messages=HI, tools=[MEMORY])
+        edit = {"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": 300}}
+        assert counted.input_tokens < 300
+        message = await client.beta.messages.create(
+            **fields(max_tokens=500, context_management={"edits": [edit]})
+        )
+        again: Any = [*HI, message.to_param(), {"role": "user", "content": "Sure?"}]
+        last = await client.beta.messages.count_tokens(model="claude-x", messages=again, tools=[MEMORY])
+    assert [block.type for block in message.content] == [
+        "mcp_tool_use",
+        "mcp_tool_result",
+        "compaction",
+        "text",
+    ]
+    assert message.usage.iterations is not None
+    assert [each.type for each in message.usage.iterations] == ["message", "compaction", "message"]
+    assert last.input_tokens < 300
