@@ -16,6 +16,8 @@ from caesura.messages.response import Usage
 
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 Display = Literal["summarized", "omitted"]
+# By which clients ask for `MessagesRequest.fills_window`.
+WINDOW_BETA = "model-context-window-exceeded-2025-08-26"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

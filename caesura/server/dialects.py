@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from caesura.messages.request import WINDOW_BETA
 from caesura.messages.validation import Dialect, version_of
 from caesura.server.config import ServerConfig
 
-WINDOW_BETA = "model-context-window-exceeded-2025-08-26"
 INTERLEAVED_BETA = "interleaved-thinking-2025-05-14"
 
 
