@@ -11,7 +11,7 @@ turns. Read next: `conversation_in.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -35,6 +35,7 @@ from caesura.messages.content import (
     merge_turns,
 )
 from caesura.messages.errors import InvalidRequestError
+from caesura.messages.json_values import check_numbers
 from caesura.messages.wire_in import WireMessage
 
 _PATH = re.compile(r"messages\.(\d+)(?:\.content\.(\d+))?")
@@ -125,23 +126,31 @@ def check_server_calls(messages: Sequence[WireMessage]) -> None:
     """Each result that the server made belongs to one call of the same turn, which comes before it."""
     known = {block.id for message in messages for block in message.content if isinstance(block, WireToolUse)}
     for _, run in groupby(enumerate(messages), key=lambda pair: pair[1].role):
-        asked: set[str] = set()
+        open_calls: set[str] = set()
         for index, message in run:
             for position, block in enumerate(message.content):
                 path = f"messages.{index}.content.{position}"
                 if isinstance(block, WireMcpToolUse):
-                    if block.id in known:
-                        raise InvalidRequestError(f"{path}: `mcp_tool_use` ids must be unique")
+                    _check_call(path, block, known)
+                    open_calls.add(block.id)
                     known.add(block.id)
-                    asked.add(block.id)
                 elif isinstance(block, WireMcpToolResult):
-                    if block.tool_use_id not in asked:
-                        raise InvalidRequestError(
-                            f"{path}: unexpected `tool_use_id` found in `mcp_tool_result` blocks:"
-                            f" {block.tool_use_id}. Each `mcp_tool_result` block must have a"
-                            " corresponding `mcp_tool_use` block before it."
-                        )
-                    asked.remove(block.tool_use_id)
+                    _check_result(path, block, open_calls)
+                    open_calls.remove(block.tool_use_id)
+
+
+def _check_call(path: str, call: WireMcpToolUse, known: Container[str]) -> None:
+    if call.id in known:
+        raise InvalidRequestError(f"{path}: `mcp_tool_use` ids must be unique")
+    check_numbers(f"{path}.mcp_tool_use.input", call.input)
+
+
+def _check_result(path: str, result: WireMcpToolResult, open_calls: Container[str]) -> None:
+    if result.tool_use_id not in open_calls:
+        raise InvalidRequestError(
+            f"{path}: unexpected `tool_use_id` found in `mcp_tool_result` blocks: {result.tool_use_id}."
+            " Each `mcp_tool_result` block must have a corresponding `mcp_tool_use` block before it."
+        )
 
 
 def split_calls(turns: Iterable[Turn]) -> tuple[Turn, ...]:
