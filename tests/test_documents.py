@@ -21,6 +21,14 @@ from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA
 from caesura.engine.phases import ANSWER_RESERVE
 from caesura.messages.blocks_in import UNSUPPORTED_BLOCKS
 from caesura.messages.cache_rules import MAX_CACHE_BREAKPOINTS
+from caesura.messages.compaction import MAX_QUOTED_CHARACTERS, MAX_SUMMARY_TOKENS
+from caesura.messages.context_management import (
+    CLEAR_TRIGGER_TOKENS,
+    COMPACT_TRIGGER_TOKENS,
+    EDIT_TYPES,
+    MIN_COMPACT_TRIGGER_TOKENS,
+    NUM_KEPT_TOOL_USES,
+)
 from caesura.messages.conversation_in import ATTRIBUTION_PREFIX
 from caesura.messages.errors import HTTP_STATUS, InvalidRequestError
 from caesura.messages.images_in import MAX_IMAGE_CHARACTERS, MAX_IMAGE_SIDE_PIXELS, MAX_IMAGES
@@ -37,6 +45,9 @@ from caesura.recipes import RECIPES
 from caesura.server import ServerConfig, create_app
 from caesura.server.config import MIB
 from caesura.server.energy import EnergyMeter, Zone
+from caesura.server.memory_client import MAX_ROUNDS
+from caesura.server.memory_folder import MemoryLimits
+from caesura.server.memory_paths import MAX_DEPTH, MAX_NAME_BYTES
 from caesura.server.metrics import Metrics
 from caesura.server.openai_shapes import ChatBody, TextBody, read_shape
 from caesura.tokens import CLOSING_TEXT
@@ -204,6 +215,9 @@ def test_the_api_page_lists_every_block() -> None:
         "tool_use",
         "tool_result",
         "tool_reference",
+        "mcp_tool_use",
+        "mcp_tool_result",
+        "compaction",
     }
 
 
@@ -248,6 +262,32 @@ def test_the_caching_page_says_what_the_code_does() -> None:
     assert f"There may be {MAX_CACHE_BREAKPOINTS} markers" in page
     assert set(table("docs/caching.md", "Why was there no hit?")) == set(get_args(MissReason))
     assert set(table("docs/caching.md", "What is counted")) <= set(usage_json(Usage(input_tokens=1)))
+
+
+def test_the_context_page_says_what_the_code_does() -> None:
+    page = read("docs/context.md")
+    assert list(table("docs/context.md", "The edits")) == list(EDIT_TYPES)
+    assert f"Without it: {CLEAR_TRIGGER_TOKENS:,} tokens" in page
+    assert f"stay as they are, {NUM_KEPT_TOOL_USES} without it" in page
+    assert f"at least {MIN_COMPACT_TRIGGER_TOKENS:,}, or a quarter" in page
+    assert f"Without it: {COMPACT_TRIGGER_TOKENS:,}, or three quarters" in page
+    assert f"at most {MAX_QUOTED_CHARACTERS:,} characters" in page
+    assert f"within {MAX_SUMMARY_TOKENS:,} tokens" in page
+
+
+def test_the_memory_page_says_what_the_code_does() -> None:
+    rows = re.findall(
+        r"^\| ([a-z ]+) \| ([\d,]+)", section("docs/memory.md", "What is kept, and for whom"), re.M
+    )
+    limits = MemoryLimits()
+    assert {name: int(value.replace(",", "")) for name, value in rows} == {
+        "a file": limits.max_file_bytes,
+        "all files of a tenant": limits.max_bytes,
+        "files and folders of a tenant": limits.max_entries,
+        "folders in folders": MAX_DEPTH,
+        "a name": MAX_NAME_BYTES,
+    }
+    assert f"After {MAX_ROUNDS} rounds" in read("docs/memory.md")
 
 
 def test_the_api_page_lists_every_error() -> None:

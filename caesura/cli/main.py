@@ -13,6 +13,7 @@ from caesura.cli.chat import chat
 from caesura.cli.data import data
 from caesura.cli.evaluate import evaluate
 from caesura.cli.keys import keys
+from caesura.cli.memory import memory
 from caesura.cli.models import models
 from caesura.cli.report import report
 from caesura.cli.serve import serve
@@ -30,6 +31,7 @@ app.command()(serve)
 app.command()(chat)
 app.command()(models)
 app.command()(cache)
+app.command()(memory)
 app.command()(keys)
 app.command()(usage)
 app.command()(train)

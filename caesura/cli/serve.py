@@ -28,6 +28,7 @@ from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise, parse_bytes
 from caesura.cli.hub import is_hub_id, located
 from caesura.cli.listening import PatientProtocol
 from caesura.cli.log_lines import LogFormat
+from caesura.cli.memory import MemoryFolder, memory_store
 from caesura.cli.screen import configure_logging, fail, stderr, stdout
 from caesura.cli.state import state_folder
 from caesura.cli.storing import FILES_SIZE, Files, parse_files
@@ -45,6 +46,7 @@ from caesura.server.batch_store import BatchStore
 from caesura.server.energy import EnergyMeter, find_zones
 from caesura.server.fetching import Fetcher
 from caesura.server.file_store import FileStore
+from caesura.server.memory_store import MemoryStore
 from caesura.server.prices import Prices, read_prices
 from caesura.server.tracing import Tracing
 
@@ -119,6 +121,7 @@ class Service:
     caching: where computed prompts are kept below the models' memory.
     files_bytes: what uploaded files may take; 0: none are kept.
     fetches_urls: whether images are fetched from URLs that requests name.
+    memory: where models remember; None: they do not.
     has_page: whether there is a chat page.
     is_verbose: whether every request is logged.
     """
@@ -130,6 +133,7 @@ class Service:
     caching: Caching
     files_bytes: int
     fetches_urls: bool
+    memory: MemoryStore | None
     has_page: bool
     is_verbose: bool
 
@@ -171,6 +175,7 @@ def serve(
     files: Files = FILES_SIZE,
     fetch_urls: FetchUrls = False,
     open_metrics: OpenMetrics = False,
+    memory_folder: MemoryFolder = None,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
@@ -205,6 +210,7 @@ def serve(
             caching=parse_caching(cache_dir, disk=cache_disk, ram=cache_ram),
             files_bytes=parse_files(files),
             fetches_urls=fetch_urls,
+            memory=memory_store(memory_folder),
             has_page=page,
             is_verbose=verbose,
         )
@@ -253,6 +259,7 @@ def run(
             tracing=tracing,
             fetcher=Fetcher() if service.fetches_urls else None,
             batches=BatchStore(accounts.database),
+            memory=service.memory,
             accounts=accounts,
         )
         app = build_app(SigningClient(client, sealer), address, service, backing)
@@ -348,7 +355,11 @@ def build_app(client: Client, address: Address, service: Service, backing: Backi
         # Gradio is the slowest import of all.
         from caesura.web.page import mount_page
 
-        mount_page(app, lambda key: RemoteClient(address.url, key or None, is_direct=True))
+        mount_page(
+            app,
+            lambda key: RemoteClient(address.url, key or None, is_direct=True),
+            has_memory=service.memory is not None,
+        )
     return app
 
 

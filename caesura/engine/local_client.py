@@ -264,7 +264,7 @@ def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) ->
             f"max_tokens: {request.max_tokens} > {max_tokens}, which is the maximum allowed number of "
             f"output tokens for {request.model}"
         )
-    if num_prompt + request.max_tokens > window:
+    if num_prompt + request.max_tokens > window and not request.fills_window:
         raise InvalidRequestError(
             f"input length and `max_tokens` exceed context limit: {num_prompt} + {request.max_tokens} > "
             f"{window}, decrease input length or `max_tokens` and try again"

@@ -27,10 +27,7 @@ UNSUPPORTED_BLOCKS = frozenset(
         "text_editor_code_execution_tool_result",
         "tool_search_tool_result",
         "container_upload",
-        "mcp_tool_use",
-        "mcp_tool_result",
         "mcp_tool_listing",
-        "compaction",
         "fallback",
         "advisor_tool_result",
         "browser_state",
@@ -134,8 +131,47 @@ class WireToolResult(Shape):
     cache_control: WireCacheControl | None = None
 
 
+class WireMcpToolUse(Shape):
+    """A call that the server carried out: of its memory, the only tool that it has.
+
+    The API has these blocks for tools of servers that it calls itself; the SDK knows no others that would do.
+    """
+
+    type: Literal["mcp_tool_use"]
+    id: ToolId
+    name: Literal["memory"]
+    server_name: Literal["caesura"]
+    input: dict[str, Any]
+    cache_control: WireCacheControl | None = None
+
+
+class WireMcpToolResult(Shape):
+    type: Literal["mcp_tool_result"]
+    tool_use_id: ToolId
+    content: Annotated[list[WireText] | None, BeforeValidator(as_blocks)] = None
+    is_error: bool | None = None
+    cache_control: WireCacheControl | None = None
+
+
+class WireCompaction(Shape):
+    type: Literal["compaction"]
+    content: Annotated[str, Field(min_length=1)] | None = None
+    cache_control: WireCacheControl | None = None
+    encrypted_content: Ignored = None
+    signature: Ignored = None
+    tool_changes: Annotated[list[Any], Field(max_length=0)] | None = None
+
+
 WireBlock = Annotated[
-    WireText | WireThinking | WireRedactedThinking | WireImage | WireToolUse | WireToolResult,
+    WireText
+    | WireThinking
+    | WireRedactedThinking
+    | WireImage
+    | WireToolUse
+    | WireToolResult
+    | WireMcpToolUse
+    | WireMcpToolResult
+    | WireCompaction,
     Field(discriminator="type"),
 ]
 

@@ -85,12 +85,14 @@ class ToolUseBlock:
     name: of the tool, which a replayed call need not have in common with the tools at hand.
     input: the arguments; empty in a stream's `BlockStart`, whose deltas then spell them.
     cache_control: a cache breakpoint after this block, if any.
+    is_server_run: whether the server carries it out; only in replies.
     """
 
     id: str
     name: str
     input: Mapping[str, Any] = field(hash=False)
     cache_control: CacheControl | None = None
+    is_server_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +103,37 @@ class ToolResultBlock:
     content: what the tool gave back; may be empty. Its blocks have no breakpoints of their own.
     is_error: whether the call failed.
     cache_control: a cache breakpoint after this block, if any.
+    is_server_run: whether the server carried the call out; only in replies, which then hold the result too.
     """
 
     tool_use_id: str
     content: tuple[TextBlock | ImageBlock, ...] = ()
     is_error: bool = False
     cache_control: CacheControl | None = None
+    is_server_run: bool = False
 
 
-Block = TextBlock | ThinkingBlock | RedactedThinkingBlock | ImageBlock | ToolUseBlock | ToolResultBlock
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionBlock:
+    """A summary that stands for all that came before it; only in replies, and first there.
+
+    A request that holds one is read as if the conversation began with the summary, see `compaction.py`.
+
+    content: the summary; None where none could be written, and nothing was left out.
+    """
+
+    content: str | None
+
+
+Block = (
+    TextBlock
+    | ThinkingBlock
+    | RedactedThinkingBlock
+    | ImageBlock
+    | ToolUseBlock
+    | ToolResultBlock
+    | CompactionBlock
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,10 @@ from dataclasses import replace
 
 from caesura.messages.blocks_in import (
     WireBlock,
+    WireCompaction,
     WireImage,
+    WireMcpToolResult,
+    WireMcpToolUse,
     WireRedactedThinking,
     WireResultBlock,
     WireText,
@@ -24,6 +27,7 @@ from caesura.messages.blocks_in import (
 from caesura.messages.content import (
     Block,
     CacheControl,
+    CompactionBlock,
     Conversation,
     ImageBlock,
     RedactedThinkingBlock,
@@ -36,28 +40,29 @@ from caesura.messages.content import (
     merge_turns,
 )
 from caesura.messages.images_in import image_of
+from caesura.messages.replayed import Told, split_calls
 from caesura.messages.tool_references import described, tools_of
 from caesura.messages.tools_in import cache_control_of
-from caesura.messages.wire_in import WireCountRequest, WireMessage
+from caesura.messages.wire_in import WireCountRequest
 
 ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
 
 
-def conversation_of(wire: WireCountRequest, messages: list[WireMessage]) -> Conversation:
+def conversation_of(wire: WireCountRequest, told: Told) -> Conversation:
     """The conversation; raises InvalidRequestError for a picture that is refused.
 
-    messages: those that count.
+    told: the messages that count.
     """
-    tools = tools_of(wire, messages)
+    tools = tools_of(wire, told.messages)
     by_name = {tool.name: tool for tool in tools}
     turns: list[Turn] = []
-    for index, message in enumerate(messages):
+    for index, message in enumerate(told.messages):
         blocks = tuple(
-            _block(block, f"messages.{index}.content.{position}", by_name)
+            _block(block, told.path(index, position), by_name)
             for position, block in enumerate(message.content)
         )
         turns.append(Turn(role=message.role, content=blocks))
-    merged = list(merge_turns(turns))
+    merged = list(split_calls(merge_turns(turns)))
     if wire.cache_control is not None:
         merged[-1] = _marked(merged[-1], cache_control_of(wire.cache_control))
     return Conversation(
@@ -86,6 +91,23 @@ def _block(wire: WireBlock, path: str, tools: Mapping[str, Tool]) -> Block:
             return ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, cache_control=control)
         case WireToolResult():
             return _tool_result(wire, path, tools)
+        case WireMcpToolUse():
+            call = ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, is_server_run=True)
+            return replace(call, cache_control=cache_control_of(wire.cache_control))
+        case WireMcpToolResult():
+            return _server_result(wire)
+        case WireCompaction():
+            return CompactionBlock(content=wire.content)
+
+
+def _server_result(wire: WireMcpToolResult) -> ToolResultBlock:
+    return ToolResultBlock(
+        tool_use_id=wire.tool_use_id,
+        content=tuple(TextBlock(text=block.text) for block in wire.content or []),
+        is_error=bool(wire.is_error),
+        cache_control=cache_control_of(wire.cache_control),
+        is_server_run=True,
+    )
 
 
 def _tool_result(wire: WireToolResult, path: str, tools: Mapping[str, Tool]) -> ToolResultBlock:

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from caesura.messages.content import Block
+from caesura.messages.context_management import AppliedEdit
 from caesura.messages.response import CacheMiss, InputTransformation, StopReason, Usage
 
 
@@ -86,6 +87,14 @@ class InputJsonDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionDelta:
+    """The summary of the open compaction block, all of it at once; None where none could be written."""
+
+    index: int
+    content: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockStop:
     """The open block is complete."""
 
@@ -99,11 +108,13 @@ class MessageDelta:
     stop_reason: why generation ended.
     stop_sequence: the stop sequence that matched, if one did.
     usage: final and complete.
+    applied_edits: what was cleared of the request before the model saw it; None if nobody asked.
     """
 
     stop_reason: StopReason
     stop_sequence: str | None
     usage: Usage
+    applied_edits: tuple[AppliedEdit, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +134,7 @@ Event = (
     | ThinkingDelta
     | SignatureDelta
     | InputJsonDelta
+    | CompactionDelta
     | BlockStop
     | MessageDelta
     | MessageStop

@@ -17,6 +17,7 @@ from itertools import accumulate
 
 from caesura.messages.content import (
     Block,
+    CompactionBlock,
     Conversation,
     ImageBlock,
     RedactedThinkingBlock,
@@ -166,6 +167,8 @@ def _text(block: Block) -> str:
         case ToolResultBlock():
             inner = "\0".join(f"{type(each).__name__}\0{_text(each)}" for each in block.content)
             return f"{block.is_error}\0{inner}"
+        case CompactionBlock():
+            return block.content or ""
 
 
 def _hash_block(role: str, block: Block) -> bytes:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caesura.messages.closing import closing
-from caesura.messages.content import Block, TextBlock, ThinkingBlock, ToolUseBlock
+from caesura.messages.content import Block, CompactionBlock, TextBlock, ThinkingBlock, ToolUseBlock
 from caesura.messages.errors import ApiError
 from caesura.messages.events import (
     BlockStart,
+    CompactionDelta,
     Event,
     InputJsonDelta,
     MessageDelta,
@@ -91,6 +92,8 @@ class MessageFold:
                 self._open(event.index).pieces.append(event.partial_json)
             case SignatureDelta():
                 self._open(event.index).signature = event.signature
+            case CompactionDelta():
+                self._open(event.index).block = CompactionBlock(content=event.content)
             case BlockStart():
                 self._begin_block(event)
             case MessageStart():
@@ -129,6 +132,7 @@ class MessageFold:
             usage=self._outcome.usage,
             input_transformations=self._start.input_transformations,
             cache_miss=self._start.cache_miss,
+            applied_edits=self._outcome.applied_edits,
         )
 
 

@@ -20,12 +20,13 @@ import httpx
 from caesura.messages.errors import ApiError
 from caesura.messages.event_source import event_data
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
-from caesura.messages.request import MessagesRequest
+from caesura.messages.request import WINDOW_BETA, MessagesRequest
 from caesura.messages.request_body import count_body, request_body
 from caesura.messages.response import ModelInfo
 from caesura.messages.wire_reading import parse_error, parse_event, parse_message, parse_model
 
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
+_BETA = "anthropic-beta"
 _HEADERS = {
     "anthropic-version": "2023-06-01",
     "anthropic-beta": "thinking-token-count-2026-05-13",
@@ -115,7 +116,8 @@ class RemoteClient:
         body = request_body(replace(request, stream=True))
         url = f"{self.base_url}/v1/messages"
         with self._clear_failures():
-            async with self._http.stream("POST", url, json=body, headers=self._headers) as response:
+            headers = {**self._headers, **({_BETA: WINDOW_BETA} if request.fills_window else {})}
+            async with self._http.stream("POST", url, json=body, headers=headers) as response:
                 if response.status_code != 200:
                     await response.aread()
                     raise _error_of(response)

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from caesura.messages.content import Conversation
+from caesura.messages.context_management import ContextEdit
 from caesura.messages.response import Usage
 
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 Display = Literal["summarized", "omitted"]
+# By which clients ask for `MessagesRequest.fills_window`.
+WINDOW_BETA = "model-context-window-exceeded-2025-08-26"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,9 @@ class MessagesRequest:
     stream: whether the caller wants events.
     user_id: `metadata.user_id`, opaque.
     diagnostics: None where the caller did not ask for them.
+    context_edits: what to clear of the conversation, or to summarise, when it has grown long.
+    fills_window: whether a reply whose `max_tokens` does not fit behind the prompt ends where the window
+        does, instead of being refused.
     tenant: who asks, opaque; "" for everyone. What one tenant's prompts leave behind is never used for
         another's. It is no part of the body: the server knows it from the key.
     when_cut: told what a reply had taken that was left before its end, before the iterator is closed. A
@@ -120,5 +126,7 @@ class MessagesRequest:
     stream: bool = False
     user_id: str | None = None
     diagnostics: Diagnostics | None = None
+    context_edits: tuple[ContextEdit, ...] = ()
+    fills_window: bool = False
     tenant: str = ""
     when_cut: Callable[[Usage], None] | None = field(default=None, compare=False, repr=False)

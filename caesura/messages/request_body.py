@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from caesura.messages.content import Tool, Turn
+from caesura.messages.context_in import context_json
 from caesura.messages.request import MessagesRequest, OutputFormat, Sampling, Thinking, ToolChoice
 from caesura.messages.wire import block_json, cache_control_json
 
@@ -93,7 +94,8 @@ def _optional_json(request: MessagesRequest) -> dict[str, Any]:
         body["metadata"] = {"user_id": request.user_id}
     if request.diagnostics is not None:
         body["diagnostics"] = {"previous_message_id": request.diagnostics.previous_message_id}
-    return {**body, **_tool_choice_json(request.tool_choice), **_output_config_json(request)}
+    body |= {**_tool_choice_json(request.tool_choice), **_output_config_json(request)}
+    return {**body, **context_json(request.context_edits)}
 
 
 def count_body(request: MessagesRequest) -> dict[str, Any]:

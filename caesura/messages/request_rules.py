@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from caesura.messages.blocks_in import (
     WireImage,
+    WireMcpToolResult,
+    WireMcpToolUse,
     WireRedactedThinking,
     WireText,
     WireThinking,
@@ -252,7 +254,8 @@ def check_order(messages: list[WireMessage]) -> None:
 def check_prefill(messages: list[WireMessage], body: WireCountRequest) -> None:
     """A final assistant turn is continued, so it must end where text can go on."""
     index, final = len(messages) - 1, messages[-1]
-    if final.role != "assistant":
+    # What the server carried out has its result, so the model goes on from there as from a user's turn.
+    if final.role != "assistant" or isinstance(final.content[-1], WireMcpToolResult | WireMcpToolUse):
         return
     limits = {
         "thinking is enabled": is_thinking(body.thinking),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from caesura.messages.content import Block
+from caesura.messages.context_management import AppliedEdit
 
 StopReason = Literal[
     "end_turn",
@@ -18,6 +19,7 @@ StopReason = Literal[
     "pause_turn",
     "refusal",
     "model_context_window_exceeded",
+    "compaction",
 ]
 
 
@@ -31,6 +33,8 @@ class Usage:
     cache_read_input_tokens: prompt tokens whose keys and values were at hand.
     cache_creation_input_tokens: prompt tokens stored for later at the caller's wish.
     cache_creation_1h_input_tokens: those of cache_creation_input_tokens that are stored for an hour.
+    iterations: each pass of the model, where a reply took several. All counts are then sums over those of
+        kind "message"; what a summary took stands there alone.
     """
 
     input_tokens: int
@@ -39,11 +43,24 @@ class Usage:
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
     cache_creation_1h_input_tokens: int = 0
+    iterations: tuple[Iteration, ...] = ()
 
     @property
     def prompt_tokens(self) -> int:
         """The rendered prompt's length."""
         return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iteration:
+    """One pass of the model.
+
+    kind: "message" wrote a part of the reply, "compaction" the summary of what came before.
+    usage: what it took, without iterations of its own.
+    """
+
+    kind: Literal["message", "compaction"]
+    usage: Usage
 
 
 MissReason = Literal[
@@ -99,6 +116,7 @@ class Message:
     usage: what it took.
     input_transformations: what of the request was not shown to the model.
     cache_miss: where the prompt parts from an earlier one; None if it does not, or nobody asked.
+    applied_edits: what was cleared of the request before the model saw it; None if nobody asked.
     """
 
     id: str
@@ -109,6 +127,7 @@ class Message:
     usage: Usage
     input_transformations: tuple[InputTransformation, ...] = ()
     cache_miss: CacheMiss | None = None
+    applied_edits: tuple[AppliedEdit, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,7 @@ class WireZoomingComputer(_WireScreen):
 class WireMemory(_WireAnyTool):
     type: Literal["memory_20250818"]
     name: Literal["memory"]
+    executed_by: Literal["client", "server"] | None = None
 
 
 _Tool = (

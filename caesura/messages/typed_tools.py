@@ -99,18 +99,33 @@ def _editor_description(settings: Settings, *, can_undo: bool) -> str:
 
 
 def _memory_schema(settings: Settings) -> Schema:
-    path = {"path": {"type": "string", "description": "A path below /memories."}}
+    # What the server carries out, it can carry out: no call names a path that it would refuse.
+    is_bound = settings.get("executed_by") == "server"
+    anywhere = _memory_path("{0,4}" if is_bound else "")
+    path = _memory_path("{1,4}" if is_bound else "")
     return _commands(
         "command",
         {
-            "view": (path, {"view_range": _LINES}),
-            "create": ({**path, "file_text": _TEXT}, {}),
-            "str_replace": ({**path, "old_str": _TEXT, "new_str": _TEXT}, {}),
-            "insert": ({**path, "insert_line": _LINE, "insert_text": _TEXT}, {}),
-            "delete": (path, {}),
-            "rename": ({"old_path": _TEXT, "new_path": _TEXT}, {}),
+            "view": ({"path": anywhere}, {"view_range": _LINES}),
+            "create": ({"path": path, "file_text": _TEXT}, {}),
+            "str_replace": ({"path": path, "old_str": _TEXT, "new_str": _TEXT}, {}),
+            "insert": ({"path": path, "insert_line": _LINE, "insert_text": _TEXT}, {}),
+            "delete": ({"path": path}, {}),
+            "rename": ({"old_path": path, "new_path": path} if is_bound else _ANY_PATHS, {}),
         },
     )
+
+
+_ANY_PATHS: Schema = {"old_path": _TEXT, "new_path": _TEXT}
+# Names of lower case, for names that differ in case only count as one.
+_NAME = r"(/[a-z0-9_-]{1,40}(\.[a-z0-9_-]{1,20})?)"
+
+
+def _memory_path(times: str) -> Schema:
+    """times: how often a name may follow the root; "" leaves it open how the path looks."""
+    if not times:
+        return {"type": "string", "description": "A path below /memories."}
+    return {"type": "string", "pattern": f"^/memories{_NAME}{times}$"}
 
 
 def _memory_description(settings: Settings) -> str:

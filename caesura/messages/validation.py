@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal, cast
 
@@ -23,9 +23,11 @@ from pydantic_core import from_json
 
 from caesura.messages import request_rules as rules
 from caesura.messages.cache_rules import check_cache_control
+from caesura.messages.context_in import context_edits_of
 from caesura.messages.conversation_in import conversation_of
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
+from caesura.messages.replayed import Told, after_compaction, check_server_calls
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
 from caesura.messages.tool_references import check_references
 from caesura.messages.tool_rules import (
@@ -69,12 +71,14 @@ class Dialect:
     allows_sampling: whether 2026-10-21 takes `temperature`, `top_p` and `top_k` after all.
     is_interleaved: whether the client knows of thoughts between calls, which a budget then covers all
         together, and so may be more than one reply's tokens.
+    fills_window: see `MessagesRequest`.
     """
 
     version: Version = "2023-06-01"
     is_strict: bool = False
     allows_sampling: bool = False
     is_interleaved: bool = False
+    fills_window: bool = False
 
 
 def version_of(header: str | None) -> Version:
@@ -147,14 +151,15 @@ def _check_newest(fields: Mapping[str, Any], *, allows_sampling: bool) -> None:
 
 
 def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, stream: bool) -> MessagesRequest:
-    messages = _checked_messages(wire, dialect)
+    told = _checked_messages(wire, dialect)
+    thinking = _thinking(wire.thinking)
     effort = wire.output_config and wire.output_config.effort
     return MessagesRequest(
         model=wire.model,
-        conversation=conversation_of(wire, messages),
+        conversation=conversation_of(wire, told),
         max_tokens=max_tokens,
         sampling=_sampling(wire),
-        thinking=_thinking(wire.thinking),
+        thinking=thinking,
         effort=effort or "high",
         tool_choice=tool_choice_of(wire.tool_choice),
         output_format=output_format_of(*wire.formats),
@@ -162,10 +167,12 @@ def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, strea
         stream=stream,
         user_id=wire.metadata.user_id if wire.metadata else None,
         diagnostics=_diagnostics(wire.diagnostics),
+        context_edits=context_edits_of(wire.context_management, is_thinking=thinking.mode != "disabled"),
+        fills_window=dialect.fills_window,
     )
 
 
-def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMessage]:
+def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> Told:
     """The messages that count, after every rule has been applied."""
     rules.check_warming(wire)
     rules.check_thinking(wire, is_interleaved=dialect.is_interleaved)
@@ -173,7 +180,15 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMess
     rules.check_stop_sequences(wire.stop_sequences or [])
     for position, block in enumerate(wire.system or []):
         rules.check_text(f"system.{position}.text", block)
-    messages = wire.messages
+    told = after_compaction(wire.messages)
+    with told.true_paths():
+        return replace(told, messages=_ruled_messages(wire, dialect, told.messages))
+
+
+def _ruled_messages(
+    wire: WireCountRequest, dialect: Dialect, messages: list[WireMessage]
+) -> list[WireMessage]:
+    """The messages without a final one that is empty, after every rule of messages has been applied."""
     rules.check_empty_content(messages)
     if messages and not messages[-1].content:
         messages = messages[:-1]
@@ -186,6 +201,7 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMess
     rules.check_order(messages)
     check_calls(messages)
     check_references(wire, messages)
+    check_server_calls(messages)
     check_thoughts_before_calls(messages, wire.thinking)
     rules.check_prefill(messages, wire)
     check_cache_control(wire, messages)

@@ -13,6 +13,7 @@ from typing import Any
 from caesura.messages.content import (
     Block,
     CacheControl,
+    CompactionBlock,
     ImageBlock,
     RedactedThinkingBlock,
     TextBlock,
@@ -20,9 +21,11 @@ from caesura.messages.content import (
     ToolResultBlock,
     ToolUseBlock,
 )
+from caesura.messages.context_management import EDIT_TYPES, AppliedEdit
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
+    CompactionDelta,
     Event,
     InputJsonDelta,
     MessageDelta,
@@ -44,8 +47,22 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 def usage_json(usage: Usage, *, is_final: bool = True) -> Json:
     """Token counts; the split of the output is known, and said, only at the end."""
-    created, lasting = usage.cache_creation_input_tokens, usage.cache_creation_1h_input_tokens
     body: Json = {
+        **_counts_json(usage),
+        "service_tier": "standard",
+        "speed": "standard",
+    }
+    if is_final:
+        body["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
+    if usage.iterations:
+        body["iterations"] = [{"type": each.kind, **_counts_json(each.usage)} for each in usage.iterations]
+    return body
+
+
+def _counts_json(usage: Usage) -> Json:
+    """What any pass of the model says of what it took."""
+    created, lasting = usage.cache_creation_input_tokens, usage.cache_creation_1h_input_tokens
+    return {
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": created,
         "cache_read_input_tokens": usage.cache_read_input_tokens,
@@ -54,12 +71,7 @@ def usage_json(usage: Usage, *, is_final: bool = True) -> Json:
             "ephemeral_1h_input_tokens": lasting,
         },
         "output_tokens": usage.output_tokens,
-        "service_tier": "standard",
-        "speed": "standard",
     }
-    if is_final:
-        body["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
-    return body
 
 
 def cache_control_json(control: CacheControl | None) -> Json:
@@ -77,7 +89,9 @@ def block_json(block: Block) -> Json:
         case RedactedThinkingBlock():
             return {"type": "redacted_thinking", "data": block.data}
         case ToolUseBlock():
-            body = {"type": "tool_use", "id": block.id, "name": block.name, "input": dict(block.input)}
+            kind = "mcp_tool_use" if block.is_server_run else "tool_use"
+            body: Json = {"type": kind, "id": block.id, "name": block.name, "input": dict(block.input)}
+            body |= {"server_name": SERVER_NAME} if block.is_server_run else {}
             return {**body, **cache_control_json(block.cache_control)}
         case ImageBlock():
             data = base64.b64encode(block.data).decode("ascii")
@@ -85,14 +99,16 @@ def block_json(block: Block) -> Json:
             return {"type": "image", "source": source, **cache_control_json(block.cache_control)}
         case ToolResultBlock():
             return _tool_result_json(block)
+        case CompactionBlock():
+            return {"type": "compaction", "content": block.content}
 
 
 def _tool_result_json(block: ToolResultBlock) -> Json:
     return {
-        "type": "tool_result",
+        "type": "mcp_tool_result" if block.is_server_run else "tool_result",
         "tool_use_id": block.tool_use_id,
         "content": [block_json(inner) for inner in block.content],
-        **({"is_error": True} if block.is_error else {}),
+        **({"is_error": block.is_error} if block.is_error or block.is_server_run else {}),
         **cache_control_json(block.cache_control),
     }
 
@@ -111,6 +127,19 @@ def _diagnostics_json(miss: CacheMiss | None) -> Json | None:
     return {"cache_miss_reason": reason}
 
 
+def _edit_json(edit: AppliedEdit) -> Json:
+    counted = "cleared_thinking_turns" if edit.type == "clear_thinking_20251015" else "cleared_tool_uses"
+    cleared = {counted: edit.num_cleared, "cleared_input_tokens": edit.num_cleared_tokens}
+    return {"type": edit.type, **cleared}
+
+
+def _context_json(edits: Sequence[AppliedEdit] | None) -> Json:
+    """What was done to the context, to be spread into what says it; nothing where nobody asked."""
+    if edits is None:
+        return {}
+    return {"context_management": {"applied_edits": [_edit_json(edit) for edit in edits]}}
+
+
 def message_json(message: Message) -> Json:
     """A whole reply."""
     return {
@@ -126,6 +155,7 @@ def message_json(message: Message) -> Json:
         "usage": usage_json(message.usage),
         "diagnostics": _diagnostics_json(message.cache_miss),
         **_transformations_json(message.input_transformations),
+        **_context_json(message.applied_edits),
     }
 
 
@@ -156,7 +186,8 @@ def _message_delta_json(event: MessageDelta) -> Json:
         "stop_details": None,
         "container": None,
     }
-    return {"type": "message_delta", "delta": delta, "usage": usage_json(event.usage)}
+    usage = usage_json(event.usage)
+    return {"type": "message_delta", "delta": delta, "usage": usage, **_context_json(event.applied_edits)}
 
 
 def _delta_json(index: int, delta: Json) -> Json:
@@ -186,6 +217,8 @@ def event_json(event: Event, *, with_token_counts: bool = False) -> Json:
         case InputJsonDelta():
             delta = {"type": "input_json_delta", "partial_json": event.partial_json}
             return _delta_json(event.index, delta)
+        case CompactionDelta():
+            return _delta_json(event.index, {"type": "compaction_delta", "content": event.content})
         case BlockStart():
             block = block_json(event.block)
             return {"type": "content_block_start", "index": event.index, "content_block": block}
@@ -212,7 +245,7 @@ def _capabilities_json(info: ModelInfo, *, has_batches: bool) -> Json:
         "batch": _support(has_batches),
         "citations": _support(False),
         "code_execution": _support(False),
-        "context_management": _support(False),
+        "context_management": {**_support(True), **{edit: _support(True) for edit in EDIT_TYPES}},
         "effort": {**_support(can_think), **{effort: _support(can_think) for effort in _EFFORTS}},
         "image_input": _support(info.can_see),
         "pdf_input": _support(False),

@@ -22,6 +22,7 @@ from caesura.messages.blocks_in import (
     WireText,
     as_blocks,
 )
+from caesura.messages.context_in import WireContextManagement
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import WireFormat
 from caesura.messages.request import Effort
@@ -108,9 +109,9 @@ class WireCountRequest(Shape):
     mcp_servers: Any = None
     compaction: Any = None
     thread: Any = None
+    context_management: WireContextManagement | None = None
     inference_geo: Ignored = None
     speed: Ignored = None
-    context_management: Ignored = None
     fallbacks: Ignored = None
     fallback_credit_token: Ignored = None
     billing_policy: Ignored = None

@@ -7,15 +7,19 @@ Enters: parsed JSON. Leaves: events, messages, models, errors; the inverse of `w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from caesura.messages.content import (
     Block,
+    CompactionBlock,
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    ToolResultBlock,
     ToolUseBlock,
 )
+from caesura.messages.context_management import AppliedEdit, ClearingType
 from caesura.messages.errors import (
     HTTP_STATUS,
     ApiError,
@@ -29,6 +33,7 @@ from caesura.messages.errors import (
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
+    CompactionDelta,
     Event,
     InputJsonDelta,
     MessageDelta,
@@ -43,6 +48,7 @@ from caesura.messages.response import (
     CacheMiss,
     DropReason,
     InputTransformation,
+    Iteration,
     Message,
     MissReason,
     ModelInfo,
@@ -62,6 +68,15 @@ _ERROR_CLASSES = {
 
 def parse_usage(body: Mapping[str, Any]) -> Usage:
     """Token counts; what a server leaves out is 0."""
+    passes = cast("list[dict[str, Any]]", body.get("iterations") or [])
+    iterations = tuple(
+        Iteration(kind="compaction" if each["type"] == "compaction" else "message", usage=_parse_counts(each))
+        for each in passes
+    )
+    return replace(_parse_counts(body), iterations=iterations)
+
+
+def _parse_counts(body: Mapping[str, Any]) -> Usage:
     details = body.get("output_tokens_details") or {}
     created = body.get("cache_creation") or {}
     return Usage(
@@ -85,8 +100,38 @@ def parse_block(body: Mapping[str, Any]) -> Block:
             return RedactedThinkingBlock(data=body["data"])
         case "tool_use":
             return ToolUseBlock(id=body["id"], name=body["name"], input=body.get("input") or {})
+        case "mcp_tool_use":
+            call = ToolUseBlock(id=body["id"], name=body["name"], input=body.get("input") or {})
+            return replace(call, is_server_run=True)
+        case "mcp_tool_result":
+            return _parse_server_result(body)
+        case "compaction":
+            return CompactionBlock(content=body.get("content"))
         case other:
             raise ApiError(f"the server sent a `{other}` block, which this client does not read")
+
+
+def _parse_server_result(body: Mapping[str, Any]) -> ToolResultBlock:
+    return ToolResultBlock(
+        tool_use_id=body["tool_use_id"],
+        content=tuple(TextBlock(text=block["text"]) for block in body["content"]),
+        is_error=bool(body.get("is_error")),
+        is_server_run=True,
+    )
+
+
+def _parse_applied_edits(body: Mapping[str, Any]) -> tuple[AppliedEdit, ...] | None:
+    context = body.get("context_management")
+    if context is None:
+        return None
+    return tuple(
+        AppliedEdit(
+            type=cast("ClearingType", edit["type"]),
+            num_cleared=edit.get("cleared_tool_uses") or edit.get("cleared_thinking_turns") or 0,
+            num_cleared_tokens=edit["cleared_input_tokens"],
+        )
+        for edit in cast("list[dict[str, Any]]", context["applied_edits"])
+    )
 
 
 def _parse_transformations(body: Mapping[str, Any]) -> tuple[InputTransformation, ...]:
@@ -120,6 +165,7 @@ def parse_message(body: Mapping[str, Any]) -> Message:
         usage=parse_usage(body["usage"]),
         input_transformations=_parse_transformations(body),
         cache_miss=_parse_cache_miss(body),
+        applied_edits=_parse_applied_edits(body),
     )
 
 
@@ -134,6 +180,8 @@ def _parse_delta(index: int, delta: Mapping[str, Any]) -> Event | None:
             return SignatureDelta(index=index, signature=delta["signature"])
         case "input_json_delta":
             return InputJsonDelta(index=index, partial_json=delta["partial_json"])
+        case "compaction_delta":
+            return CompactionDelta(index=index, content=delta.get("content"))
         case _:
             return None
 
@@ -165,6 +213,7 @@ def parse_event(body: Mapping[str, Any]) -> Event | None:
                 stop_reason=cast("StopReason", delta["stop_reason"]),
                 stop_sequence=delta.get("stop_sequence"),
                 usage=parse_usage(body["usage"]),
+                applied_edits=_parse_applied_edits(body),
             )
         case "message_stop":
             return MessageStop()

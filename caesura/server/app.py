@@ -24,7 +24,9 @@ from starlette.types import Receive, Scope, Send
 
 from caesura.messages.background import Background
 from caesura.messages.client import Client
-from caesura.messages.errors import ApiError
+from caesura.messages.context_client import ContextClient
+from caesura.messages.errors import ApiError, InvalidRequestError
+from caesura.messages.memory_tool import with_server_memory
 from caesura.messages.request import MessagesRequest
 from caesura.messages.validation import (
     Dialect,
@@ -46,6 +48,7 @@ from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
 from caesura.server.files import FilesApi
 from caesura.server.front_door import FrontDoor
 from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
+from caesura.server.memory_client import MemoryClient
 from caesura.server.metrics import CONTENT_TYPE, Metrics
 from caesura.server.openai import OpenAiApi
 from caesura.server.openapi import document
@@ -54,6 +57,7 @@ from caesura.server.sources import Sources
 from caesura.server.sse import MessagesFraming
 from caesura.server.traffic import Traffic
 
+MEMORY_HEADER = "caesura-memory"
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 
@@ -125,8 +129,14 @@ class _MessagesApi:
     async def count_tokens(self, exchange: Exchange) -> None:
         asked = await self._asked(exchange, parse_count_request)
         request = await self._replies.address(exchange, asked)
-        num_tokens = await exchange.until_disconnect(self._client.count_tokens(request))
-        await exchange.send_json({"input_tokens": num_tokens})
+        await exchange.send_json(await exchange.until_disconnect(self._counted(request)))
+
+    async def _counted(self, request: MessagesRequest) -> dict[str, Any]:
+        counted: dict[str, Any] = {"input_tokens": await self._client.count_tokens(request)}
+        if request.context_edits:
+            whole = await self._client.count_tokens(replace(request, context_edits=()))
+            counted["context_management"] = {"original_input_tokens": whole}
+        return counted
 
     async def list_models(self, exchange: Exchange) -> None:
         page = page_request(
@@ -166,7 +176,16 @@ class _MessagesApi:
         raw = await exchange.read_body(self._config.max_body_bytes)
         dialect = dialect_of(self._config, exchange.headers.get("anthropic-version"), exchange.betas())
         filled = await exchange.until_disconnect(self._sources.read(raw, exchange.tenant))
-        return await self._background.run(filled.num_bytes, parse, filled.body, dialect)
+        asked = await self._background.run(filled.num_bytes, parse, filled.body, dialect)
+        return with_server_memory(asked) if wants_memory(exchange) else asked
+
+
+def wants_memory(exchange: Exchange) -> bool:
+    """Whether a header switches the memory on, for clients that cannot name tools."""
+    value = exchange.headers.get(MEMORY_HEADER, "off").strip().lower()
+    if value not in ("on", "off"):
+        raise InvalidRequestError(f"{MEMORY_HEADER}: the header must be `on` or `off`, not `{value[:40]}`")
+    return value == "on"
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:
@@ -253,6 +272,7 @@ def _api_routes(
 def create_app(client: Client, config: ServerConfig | None = None, backing: Backing | None = None) -> FastAPI:
     """The app that serves a Client."""
     config, backing = config or ServerConfig(), backing or Backing()
+    client = MemoryClient(ContextClient(client), backing.memory)
     metrics = Metrics(engines=backing.engines, energy=backing.energy)
     traffic = Traffic()
     sources = Sources(backing.files, backing.fetcher)

@@ -15,6 +15,7 @@ from caesura.server.batch_store import BatchStore
 from caesura.server.energy import EnergyMeter
 from caesura.server.fetching import Fetcher
 from caesura.server.file_store import FileStore
+from caesura.server.memory_store import MemoryStore
 from caesura.server.metrics import EnginesByModel
 from caesura.server.tracing import Tracing
 from caesura.server.uploads import MAX_FILE_BYTES
@@ -31,6 +32,7 @@ class Backing:
     batches: where message batches are kept. batch_policy: how eagerly they are worked on.
     tracing: follows requests and replies; None: nobody does.
     fetcher: gets what stands at URLs; None: nothing is fetched.
+    memory: where the model's memory is kept; without it, whoever asks for one is refused.
     accounts: keys, limits and the ledger; without them only the config's keys open, and nothing is noted.
     """
 
@@ -43,4 +45,5 @@ class Backing:
     batch_policy: BatchPolicy = field(default_factory=BatchPolicy)
     fetcher: Fetcher | None = None
     tracing: Tracing | None = None
+    memory: MemoryStore | None = None
     accounts: Accounts | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from caesura.messages.request import WINDOW_BETA
 from caesura.messages.validation import Dialect, version_of
 from caesura.server.config import ServerConfig
 
@@ -21,4 +22,5 @@ def dialect_of(config: ServerConfig, version: str | None, betas: Collection[str]
         is_strict=config.is_strict,
         allows_sampling=config.allows_sampling,
         is_interleaved=INTERLEAVED_BETA in betas,
+        fills_window=WINDOW_BETA in betas,
     )

@@ -26,6 +26,7 @@ from caesura.messages.events import (
     Ping,
     SignatureDelta,
 )
+from caesura.messages.iterations import billed
 from caesura.messages.request import MessagesRequest
 from caesura.messages.response import ModelInfo, StopReason
 from caesura.server.metrics import Metrics, Tier
@@ -82,7 +83,7 @@ class _Reply:
 
     def _see_outcome(self, event: MessageDelta) -> None:
         self._stop_reason = event.stop_reason
-        self._metrics.count_tokens(*self._labels, event.usage)
+        self._metrics.count_tokens(*self._labels, billed(event.usage))
         if self._first_s is not None and event.usage.output_tokens > 1:
             took_s = self._last_s - self._first_s
             pace = took_s / (event.usage.output_tokens - 1)

@@ -36,6 +36,7 @@ FINISH_REASONS: dict[StopReason, str] = {
     "pause_turn": "stop",
     "refusal": "content_filter",
     "model_context_window_exceeded": "length",
+    "compaction": "stop",
 }
 
 _CODES: dict[ErrorType, str] = {

@@ -21,6 +21,7 @@ from caesura.messages.events import (
     TextDelta,
     ThinkingDelta,
 )
+from caesura.messages.iterations import billed
 from caesura.messages.response import StopReason, Usage
 from caesura.server.ledger import ReplyStatus
 
@@ -102,7 +103,8 @@ class Tally:
                 pass
 
     def take(self, usage: Usage) -> None:
-        """What it took, exactly."""
+        """What it took, exactly; summaries are charged as well."""
+        usage = billed(usage)
         self._usage = usage
         self._num_output, self._num_thinking = usage.output_tokens, usage.thinking_tokens
 

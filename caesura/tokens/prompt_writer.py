@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from caesura.messages.content import (
     Block,
     CacheControl,
+    CompactionBlock,
     ImageBlock,
     RedactedThinkingBlock,
     Role,
@@ -108,6 +109,8 @@ class PromptWriter:
                 raise no_images()
             case RedactedThinkingBlock():
                 raise ValueError("redacted thinking must be unsealed before it is rendered")
+            case CompactionBlock():
+                raise ValueError("a summary must take its place before it is rendered")
 
     def _thinking(self, role: Role, block: ThinkingBlock, *, is_cut: bool, is_first: bool) -> None:
         if role != "assistant":

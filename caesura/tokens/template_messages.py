@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 from caesura.messages.content import (
     Block,
     CacheControl,
+    CompactionBlock,
     Conversation,
     ImageBlock,
     RedactedThinkingBlock,
@@ -225,5 +226,7 @@ def _result(block: ToolResultBlock, name: str, where: str, texts: Placeholders) 
 def _check_readable(blocks: Sequence[Block]) -> None:
     if any(isinstance(block, RedactedThinkingBlock) for block in blocks):
         raise ValueError("redacted thinking must be unsealed before it is rendered")
+    if any(isinstance(block, CompactionBlock) for block in blocks):
+        raise ValueError("a summary must take its place before it is rendered")
     if any(isinstance(block, ImageBlock) for block in blocks):
         raise no_images()

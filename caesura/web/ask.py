@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from caesura.messages.content import Conversation, TextBlock, text_turn
+from caesura.messages.memory_tool import with_server_memory
 from caesura.messages.request import MessagesRequest, Sampling, Thinking
 from caesura.web.reply import Exchange, turns_of
 
@@ -29,6 +30,7 @@ class Settings:
     system: instructions before the chat; may be empty.
     temperature: used with thinking off only, since the API fixes it at 1 for thinking.
     answer_tokens: the longest answer; room for the thought comes on top.
+    remembers: whether the model may use the memory that the server keeps.
     """
 
     mode: Mode = "budget"
@@ -36,6 +38,7 @@ class Settings:
     system: str = ""
     temperature: float = 1.0
     answer_tokens: int = 1024
+    remembers: bool = False
 
     @property
     def thinking(self) -> Thinking:
@@ -60,7 +63,7 @@ def request_for(
     """The request that asks `question` after what was said before."""
     system = (TextBlock(text=settings.system),) if settings.system.strip() else ()
     turns = (*turns_of(past), text_turn("user", question))
-    return MessagesRequest(
+    request = MessagesRequest(
         model=model,
         conversation=Conversation(turns=turns, system=system),
         max_tokens=settings.answer_tokens + settings.thinking_room_tokens,
@@ -68,3 +71,4 @@ def request_for(
         thinking=settings.thinking,
         stream=True,
     )
+    return with_server_memory(request) if settings.remembers else request

@@ -50,15 +50,20 @@ class Controls:
     system: gr.Textbox
     temperature: gr.Slider
     answer_tokens: gr.Number
+    remembers: gr.Checkbox
 
     @property
     def settings(self) -> tuple[Component, ...]:
         """Those whose values make up a request."""
-        return (self.mode, self.budget, self.model, self.system, self.temperature, self.answer_tokens)
+        sampled = (self.temperature, self.answer_tokens)
+        return (self.mode, self.budget, self.model, self.system, *sampled, self.remembers)
 
 
-def lay_out() -> Controls:
-    """Puts the components on the `gr.Blocks` at hand, top to bottom."""
+def lay_out(*, has_memory: bool) -> Controls:
+    """Puts the components on the `gr.Blocks` at hand, top to bottom.
+
+    has_memory: whether the server keeps one, for chats that want it.
+    """
     gr.Markdown(f"# Caesura\n{EXPLANATION}", elem_id="title")
     chatbot = _chatbot()
     question = gr.Textbox(
@@ -76,7 +81,7 @@ def lay_out() -> Controls:
     with gr.Row():
         mode = gr.Radio(list(MODES), value=_DEFAULTS.mode, label="Thinking", min_width=300, elem_id="mode")
         budget_row, steps, budget = _budget()
-    model, system, temperature, answer_tokens = _settings()
+    model, system, temperature, answer_tokens, remembers = _settings(has_memory=has_memory)
     return Controls(
         exchanges=gr.State(()),
         chatbot=chatbot,
@@ -91,6 +96,7 @@ def lay_out() -> Controls:
         system=system,
         temperature=temperature,
         answer_tokens=answer_tokens,
+        remembers=remembers,
     )
 
 
@@ -135,7 +141,7 @@ def _budget() -> tuple[gr.Row, gr.Slider, gr.Number]:
     return row, steps, budget
 
 
-def _settings() -> tuple[gr.Dropdown, gr.Textbox, gr.Slider, gr.Number]:
+def _settings(*, has_memory: bool) -> tuple[gr.Dropdown, gr.Textbox, gr.Slider, gr.Number, gr.Checkbox]:
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         model = gr.Dropdown([], label="Model", visible=False, elem_id="model")
         system = gr.Textbox(label="System prompt", lines=2, max_lines=8, elem_id="system")
@@ -158,4 +164,11 @@ def _settings() -> tuple[gr.Dropdown, gr.Textbox, gr.Slider, gr.Number]:
                 precision=0,
                 min_width=160,
             )
-    return model, system, temperature, answer_tokens
+        remembers = gr.Checkbox(
+            value=False,
+            label="Memory",
+            info="The model may write down, and look up, what outlives this chat. The server keeps it.",
+            visible=has_memory,
+            elem_id="memory",
+        )
+    return model, system, temperature, answer_tokens, remembers

@@ -30,12 +30,13 @@ _QUICK: dict[str, Any] = {
 }
 
 
-def mount_page(app: FastAPI, client_for: ClientFor) -> None:
+def mount_page(app: FastAPI, client_for: ClientFor, *, has_memory: bool = False) -> None:
     """Puts the page at `/`; call it after every other route is in place, for those come first.
 
     client_for: from the key that opened the page (empty without one) to a client, entered once a reply.
+    has_memory: whether the server keeps a memory, for chats that want it.
     """
-    page = build_page(client_for)
+    page = build_page(client_for, has_memory=has_memory)
     gr.mount_gradio_app(
         app,
         page,
@@ -70,10 +71,10 @@ class _Page(gr.Blocks):
             raise gr.Error(message, print_exception=False) from None
 
 
-def build_page(client_for: ClientFor) -> gr.Blocks:
+def build_page(client_for: ClientFor, *, has_memory: bool = False) -> gr.Blocks:
     """The page, laid out and wired."""
     with _Page(title="Caesura", fill_height=True, analytics_enabled=False) as blocks:
-        controls = lay_out()
+        controls = lay_out(has_memory=has_memory)
         talk = Talk(client_for, controls)
         _wire_chat(controls, talk)
         _wire_controls(blocks, controls, talk)

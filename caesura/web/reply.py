@@ -12,6 +12,7 @@ from typing import Literal
 
 from caesura.messages.content import (
     Block,
+    CompactionBlock,
     ImageBlock,
     RedactedThinkingBlock,
     TextBlock,
@@ -80,15 +81,19 @@ class Reply:
 
 
 def _can_be_sent(block: Block) -> bool:
-    """A call could be sent only with its result, and here is nothing that carries it out."""
+    """A call could be sent only with its result, and here is nothing that carries it out; the server does so
+    with those of its memory.
+    """
     match block:
         case TextBlock():
             return bool(block.text.strip())
         case ThinkingBlock():
             return bool(block.signature)
-        case RedactedThinkingBlock():
+        case RedactedThinkingBlock() | CompactionBlock():
             return True
-        case ImageBlock() | ToolUseBlock() | ToolResultBlock():
+        case ToolUseBlock() | ToolResultBlock():
+            return block.is_server_run
+        case ImageBlock():
             return False
 
 

@@ -24,6 +24,7 @@ _ENDINGS: dict[StopReason, str] = {
     "max_tokens": "cut off at the longest answer that Settings allow",
     "stop_sequence": "ended at a stop sequence",
     "refusal": "the model declined",
+    "pause_turn": "paused after many looks at its memory; ask it to go on",
     "model_context_window_exceeded": "the chat has filled the model's window; press Clear",
 }
 

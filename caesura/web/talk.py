@@ -141,6 +141,7 @@ class Talk:
                 system=str(values[controls.system] or ""),
                 temperature=float(values[controls.temperature]),
                 answer_tokens=_whole(values[controls.answer_tokens], "how long the answer may be"),
+                remembers=bool(values[controls.remembers]),
             ),
             model=str(values[controls.model] or ""),
             visitor=visitor,

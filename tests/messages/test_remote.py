@@ -221,3 +221,11 @@ def uses_proxy(client: RemoteClient) -> bool:
 async def test_an_alias_is_not_a_model_of_its_own() -> None:
     client = over(ScriptedClient())
     assert [model.id for model in await client.models()] == ["scripted"]
+
+
+async def test_a_reply_that_may_fill_the_window_may_do_so_behind_the_server_too() -> None:
+    inner = ScriptedClient([REPLY, REPLY])
+    async with over(inner) as remote:
+        await collect(remote.stream(replace(REQUEST, fills_window=True)))
+        await collect(remote.stream(REQUEST))
+    assert [request.fills_window for request in inner.history] == [True, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,13 @@ from caesura.messages.content import (
     ToolUseBlock,
     Turn,
     conversation,
+)
+from caesura.messages.context_management import (
+    Compaction,
+    ContextEdit,
+    ThinkingClearing,
+    ToolUseClearing,
+    Trigger,
 )
 from caesura.messages.request import (
     Diagnostics,
@@ -229,3 +237,33 @@ def test_examples_of_a_typed_tool_survive() -> None:
 def test_what_stands_at_its_default_is_left_out() -> None:
     request = MessagesRequest(model="m", conversation=conversation(("user", "hi")), max_tokens=5)
     assert set(request_body(request)) == {"model", "messages", "max_tokens", "stream"}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ThinkingClearing(),
+        ThinkingClearing(num_kept_turns=None),
+        Compaction(),
+        Compaction(trigger_tokens=60_000, pauses=True, instructions="Be brief."),
+        ToolUseClearing(),
+        ToolUseClearing(
+            trigger=Trigger(kind="tool_uses", value=9),
+            num_kept=0,
+            min_cleared_tokens=100,
+            excluded_tools=("f",),
+            clears_inputs=("g",),
+        ),
+        ToolUseClearing(clears_inputs=True),
+    ],
+)
+def test_context_edits_survive(edit: ContextEdit) -> None:
+    request = MessagesRequest(
+        model="m",
+        conversation=Conversation(turns=(Turn(role="user", content=(TextBlock(text="a"),)),)),
+        max_tokens=5,
+        thinking=Thinking(mode="adaptive"),
+        context_edits=(edit,),
+    )
+    assert parse_request(request_body(request)) == request
+    assert parse_count_request(count_body(request)).context_edits == (edit,)

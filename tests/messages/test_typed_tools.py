@@ -134,3 +134,14 @@ def test_a_computer_says_how_large_it_is() -> None:
 )
 def test_a_memory_has_what_its_command_needs(value: dict[str, Any], is_good: bool) -> None:
     assert fits("memory_20250818", value) is is_good
+
+
+def test_the_memory_that_the_server_keeps_is_called_with_paths_that_it_takes() -> None:
+    tool = typed_tool("memory_20250818", {"executed_by": "server"})
+    takes = jsonschema.Draft202012Validator(tool.input_schema).is_valid
+    for path in ("/memories", "/memories/a.md", "/memories/notes/tea-2.md"):
+        assert takes({"command": "view", "path": path}), path
+    for path in ("/etc/passwd", "/memories/../a", "/memories/", "memories/a", "/memories/.a", "/memories/A"):
+        assert not takes({"command": "view", "path": path}), path
+    assert not takes({"command": "delete", "path": "/memories"})
+    assert not takes({"command": "rename", "old_path": "/memories", "new_path": "/memories/a"})

@@ -54,7 +54,10 @@ def thinking(budget: Any = 10, **fields: Any) -> dict[str, Any]:
 
 
 FOUR_MARKS = [text("a", cache_control=EPHEMERAL)] * 4
-TAGS = "'text', 'thinking', 'redacted_thinking', 'image', 'tool_use', 'tool_result'"
+TAGS = (
+    "'text', 'thinking', 'redacted_thinking', 'image', 'tool_use', 'tool_result', 'mcp_tool_use',"
+    " 'mcp_tool_result', 'compaction'"
+)
 FORMAT = {"type": "json_schema", "schema": {"type": "object"}}
 PREFILL = "the final message must not be from the `assistant` (a prefill) when thinking is enabled"
 ORDER_1H = (

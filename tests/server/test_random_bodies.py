@@ -40,6 +40,32 @@ COMPUTER: dict[str, Any] = {
     "display_height_px": 9,
     "enable_zoom": True,
 }
+SERVER_CALL: dict[str, Any] = {
+    "type": "mcp_tool_use",
+    "id": "m1",
+    "name": "memory",
+    "server_name": "caesura",
+    "input": {"command": "view", "path": "/memories"},
+}
+SERVER_RESULT: dict[str, Any] = {
+    "type": "mcp_tool_result",
+    "tool_use_id": "m1",
+    "is_error": False,
+    "content": [TEXT],
+}
+SUMMARY: dict[str, Any] = {"type": "compaction", "content": "So far."}
+EDITS: list[dict[str, Any]] = [
+    {"type": "clear_thinking_20251015", "keep": {"type": "thinking_turns", "value": 1}},
+    {
+        "type": "clear_tool_uses_20250919",
+        "trigger": {"type": "tool_uses", "value": 1},
+        "keep": {"type": "tool_uses", "value": 0},
+        "clear_at_least": {"type": "input_tokens", "value": 1},
+        "exclude_tools": ["add"],
+        "clear_tool_inputs": True,
+    },
+    {"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": 50_000}},
+]
 BODY: dict[str, Any] = {
     "model": "scripted",
     "max_tokens": 50,
@@ -47,10 +73,11 @@ BODY: dict[str, Any] = {
     "tools": [ADD, COMPUTER],
     "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
     "thinking": {"type": "adaptive"},
+    "context_management": {"edits": EDITS},
     "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
     "messages": [
         {"role": "user", "content": [TEXT, image(png(2, 2))]},
-        {"role": "assistant", "content": [TEXT, CALL]},
+        {"role": "assistant", "content": [SUMMARY, TEXT, SERVER_CALL, SERVER_RESULT, CALL]},
         {"role": "user", "content": [RESULT, TEXT]},
     ],
 }
@@ -69,7 +96,25 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 # What already stands somewhere, and so is likely to be nearly right elsewhere.
-KNOWN = [TEXT, CALL, RESULT, ADD, COMPUTER, image(png(2, 2)), "text", "tool_use", "tool", "t1", "add", [], {}]
+KNOWN = [
+    SERVER_CALL,
+    SERVER_RESULT,
+    SUMMARY,
+    *EDITS,
+    TEXT,
+    CALL,
+    RESULT,
+    ADD,
+    COMPUTER,
+    image(png(2, 2)),
+    "text",
+    "tool_use",
+    "tool",
+    "t1",
+    "add",
+    [],
+    {},
+]
 VALUES = st.sampled_from(KNOWN) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
@@ -140,6 +185,12 @@ PLACED: dict[str, dict[str, Any]] = {
             {"role": "user", "content": "hi"},
             {"role": "assistant", "content": [{**CALL, "input": {"a": HERE}}]},
             {"role": "user", "content": [RESULT]},
+        ]
+    },
+    "input of the server's": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": [{**SERVER_CALL, "input": {"a": HERE}}, SERVER_RESULT]},
         ]
     },
     "input_schema": {"tools": [{**ADD, "input_schema": {"type": "object", "default": HERE}}]},

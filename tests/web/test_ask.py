@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.messages.content import TextBlock, ThinkingBlock, text_turn
+from caesura.messages.content import TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock, text_turn
+from caesura.messages.memory_tool import has_server_memory
 from caesura.messages.request import Thinking
 from caesura.web.ask import ADAPTIVE_ROOM_TOKENS, Settings, request_for
 from caesura.web.reply import Exchange, Reply
@@ -54,3 +55,20 @@ def test_a_thought_that_was_cut_short_is_not_sent_back_but_its_answer_is() -> No
     )
     turns = request_for(Settings(), model="nano", past=past, question="d").conversation.turns
     assert [turn.content[-1] for turn in turns] == [TextBlock(text=text) for text in ("b", "2", "d")]
+
+
+def test_the_memory_is_asked_for_only_where_the_reader_wants_it() -> None:
+    asked = request_for(Settings(remembers=True), model="nano", past=(), question="Hi")
+    assert has_server_memory(asked)
+    assert not request_for(Settings(), model="nano", past=(), question="Hi").conversation.tools
+
+
+def test_what_the_server_looked_up_goes_back_with_the_answer() -> None:
+    call = ToolUseBlock(id="mcptoolu_1", name="memory", input={"command": "view"}, is_server_run=True)
+    result = ToolResultBlock(tool_use_id="mcptoolu_1", content=(TextBlock(text="tea"),), is_server_run=True)
+    own = ToolUseBlock(id="toolu_2", name="add", input={})
+    reply = Reply(blocks=(call, result, own, TextBlock(text="You like tea.")), outcome="done")
+    turns = request_for(
+        Settings(), model="nano", past=(Exchange(question="a", reply=reply),), question="b"
+    ).conversation.turns
+    assert turns[1].content == (call, result, TextBlock(text="You like tea."))

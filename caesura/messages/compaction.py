@@ -1,0 +1,80 @@
+"""A conversation whose beginning is told in a summary.
+
+The summary is asked for in the conversation itself, as one more thing that the user says, so all of the
+prompt that is in the cache is read from there. It comes back to the client as a block, first in the reply;
+a request that holds such a block is read as if the conversation began with it, and what came before may be
+left out of the request. What the user said last stands in the block word for word if it is short, for a
+summary must not change what was asked.
+
+Enters: requests and summaries. Leaves: requests. Read next: `context_client.py`, which asks for summaries;
+`replayed.py`, which reads the blocks back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from caesura.messages.content import Conversation, TextBlock, Turn, merge_turns, text_of, text_turn
+from caesura.messages.context_management import Compaction
+from caesura.messages.request import MessagesRequest, Thinking, ToolChoice
+
+# The most that a summary may take, where the window has as much room.
+MAX_SUMMARY_TOKENS = 4_096
+MAX_QUOTED_CHARACTERS = 2_000
+
+DEFAULT_INSTRUCTIONS = (
+    "Stop here and write a summary of this conversation. It will take the place of everything above, and you"
+    " will go on from it alone. State what was asked for, what has been done and found out, which decisions"
+    " were taken and why, the exact names, paths and numbers that are still needed, and what remains to be"
+    " done next. Write only the summary. Call no tools."
+)
+SUMMARY_HEADING = "Summary of the conversation so far:"
+_LAST_HEADING = "The user's last message, word for word:"
+
+
+def summary_request(request: MessagesRequest, edit: Compaction, max_tokens: int) -> MessagesRequest:
+    """The request for a summary of a request's conversation, in free text and without thought."""
+    asked = text_turn("user", edit.instructions or DEFAULT_INSTRUCTIONS)
+    turns = merge_turns((*_told(request.conversation), asked))
+    return replace(
+        request,
+        conversation=replace(request.conversation, turns=turns),
+        max_tokens=max_tokens,
+        thinking=Thinking(),
+        tool_choice=ToolChoice(mode="none"),
+        output_format=None,
+        stop_sequences=(),
+        context_edits=(),
+        diagnostics=None,
+    )
+
+
+def summary_of(text: str, conversation: Conversation) -> str | None:
+    """What the compaction block holds; None if the model wrote nothing."""
+    if not text.strip():
+        return None
+    quoted = _last_words(conversation)
+    parts = [text.strip(), *([f"{_LAST_HEADING}\n{quoted}"] if quoted else [])]
+    return "\n\n".join(parts)
+
+
+def compacted(conversation: Conversation, summary: str) -> Conversation:
+    """The conversation with a summary in the place of its turns; an answer that was begun is gone on with."""
+    begun = conversation.turns[-1:] if conversation.is_prefilled else ()
+    return replace(conversation, turns=(Turn(role="user", content=(summary_block(summary),)), *begun))
+
+
+def summary_block(summary: str) -> TextBlock:
+    """How the model reads a summary."""
+    return TextBlock(text=f"{SUMMARY_HEADING}\n{summary}")
+
+
+def _told(conversation: Conversation) -> tuple[Turn, ...]:
+    return conversation.turns[:-1] if conversation.is_prefilled else conversation.turns
+
+
+def _last_words(conversation: Conversation) -> str:
+    """What the user said last, if that is a short text."""
+    spoken = [turn for turn in _told(conversation) if turn.role == "user"]
+    text = text_of(spoken[-1].content).strip() if spoken else ""
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else ""
