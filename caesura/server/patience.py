@@ -81,8 +81,8 @@ class PatientReceive:
 
     def _refusal(self) -> RequestTimeoutError:
         return RequestTimeoutError(
-            f"the request body did not come in time: its next byte may take {self._timeout_s:g} s, and all"
-            f" of it that and a second for each {MIN_BYTES_PER_S} bytes; send it again"
+            f"the request body did not come in time: its next byte may take {self._timeout_s:g} s, and all of"
+            f" it that and a second for each {MIN_BYTES_PER_S} bytes; send it again"
         )
 
     def _count(self, num_bytes: int) -> None:
