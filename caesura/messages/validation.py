@@ -27,13 +27,13 @@ from caesura.messages.conversation_in import conversation_of
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
+from caesura.messages.tool_references import check_references
 from caesura.messages.tool_rules import (
     check_calls,
     check_num_tools,
     check_thoughts_before_calls,
     check_tools,
 )
-from caesura.messages.tool_references import check_references
 from caesura.messages.tools_in import tool_choice_of
 from caesura.messages.wire_in import (
     WireAdaptive,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caesura.messages.content import Block, TextBlock, Tool, ToolResultBlock, ToolUseBlock
+from caesura.messages.content import Block, TextBlock, ToolResultBlock, ToolUseBlock
 
 TOOLS_HEADING = "Tools that can be called:"
 ERROR_PREFIX = "Error: "
