@@ -49,7 +49,7 @@ def calls_source(tools: Sequence[Tool], choice: ToolChoice) -> GrammarSource | N
     held = [
         (f"tools.{at}.{tool.kind}.input_schema", {"name": tool.name, "schema": dict(tool.input_schema)})
         for at, tool in enumerate(tools)
-        if (tool.shown != "nowhere" and choice.mode != "tool") or tool.name == choice.name
+        if tool.shown != "nowhere" and (choice.mode != "tool" or tool.name == choice.name)
     ]
     return _source("calls", _json([call for _, call in held], "tools"), tuple(path for path, _ in held))
 
