@@ -14,6 +14,7 @@ from typing import Any
 
 import llguidance
 
+from caesura.engine.citation_grammar import citation_grammar
 from caesura.engine.grammar_sources import GrammarSource
 from caesura.engine.schemas.compiling import (
     Call,
@@ -66,6 +67,8 @@ def grammar_text(source: GrammarSource, effort: Effort) -> GrammarText:
             )
         case "calls":
             return _calls(source, effort)
+        case "citations":
+            return GrammarText(text=citation_grammar(json.loads(source.text)) + _SETTINGS)
         case "json_schema":
             return _schema(source, effort, json_grammar)
         case "xml":

@@ -17,8 +17,6 @@ from caesura.messages.content import MediaType
 # Blocks of the API that this server knows by name but does not read.
 UNSUPPORTED_BLOCKS = frozenset(
     {
-        "document",
-        "search_result",
         "tool_reference",
         "server_tool_use",
         "web_search_tool_result",
@@ -42,6 +40,7 @@ UNSUPPORTED_BLOCKS = frozenset(
     }
 )
 MAX_TOOL_ID_CHARACTERS = 256
+MAX_TITLE_CHARACTERS = 500
 
 Ignored = Any
 ToolId = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=MAX_TOOL_ID_CHARACTERS)]
@@ -115,7 +114,55 @@ class WireToolUse(Shape):
     toolset_name: Ignored = None
 
 
-WireResultBlock = Annotated[WireText | WireImage, Field(discriminator="type")]
+class WirePlainText(Shape):
+    type: Literal["text"]
+    media_type: Literal["text/plain"]
+    data: str
+    # Of the file that it was put in the place of; see `caesura/server/file_sources.py`.
+    file_id: str | None = None
+
+
+class WirePdf(Shape):
+    type: Literal["base64"]
+    media_type: Literal["application/pdf"]
+    data: str
+    file_id: str | None = None
+
+
+class WireParts(Shape):
+    type: Literal["content"]
+    content: Annotated[
+        list[Annotated[WireText | WireImage, Field(discriminator="type")]],
+        Field(min_length=1, fail_fast=True),
+        BeforeValidator(as_blocks),
+    ]
+
+
+class WireCitations(Shape):
+    enabled: bool | None = None
+
+
+class WireDocument(Shape):
+    type: Literal["document"]
+    source: Annotated[WirePlainText | WirePdf | WireParts | WireElsewhere, Field(discriminator="type")]
+    title: Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)] | None = None
+    context: str | None = None
+    citations: WireCitations | None = None
+    cache_control: WireCacheControl | None = None
+
+
+class WireSearchResult(Shape):
+    type: Literal["search_result"]
+    source: str
+    title: str
+    content: Annotated[list[WireText], Field(min_length=1, fail_fast=True)]
+    citations: WireCitations | None = None
+    cache_control: WireCacheControl | None = None
+
+
+WireResultBlock = Annotated[
+    WireText | WireImage | WireDocument | WireSearchResult, Field(discriminator="type")
+]
 
 
 class WireToolResult(Shape):
@@ -127,7 +174,14 @@ class WireToolResult(Shape):
 
 
 WireBlock = Annotated[
-    WireText | WireThinking | WireRedactedThinking | WireImage | WireToolUse | WireToolResult,
+    WireText
+    | WireThinking
+    | WireRedactedThinking
+    | WireImage
+    | WireDocument
+    | WireSearchResult
+    | WireToolUse
+    | WireToolResult,
     Field(discriminator="type"),
 ]
 

@@ -10,8 +10,11 @@ from dataclasses import replace
 
 from caesura.messages.blocks_in import (
     WireBlock,
+    WireDocument,
     WireImage,
     WireRedactedThinking,
+    WireResultBlock,
+    WireSearchResult,
     WireText,
     WireThinking,
     WireToolResult,
@@ -22,8 +25,12 @@ from caesura.messages.content import (
     Block,
     CacheControl,
     Conversation,
+    DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
+    ResultPart,
+    Role,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -31,22 +38,26 @@ from caesura.messages.content import (
     Turn,
     merge_turns,
 )
+from caesura.messages.documents_in import Pdfs, citations_of, document_of, search_result_of
 from caesura.messages.images_in import image_of
 from caesura.messages.tools_in import cache_control_of, tool_of
 from caesura.messages.wire_in import WireCountRequest, WireMessage
 
 ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
 
+_THOUGHTS = (WireThinking, WireRedactedThinking)
+_Markable = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolUseBlock | ToolResultBlock
 
-def conversation_of(wire: WireCountRequest, messages: list[WireMessage]) -> Conversation:
-    """The conversation; raises InvalidRequestError for a picture that is refused.
 
-    messages: those that count.
+def conversation_of(wire: WireCountRequest, messages: list[WireMessage], pdfs: Pdfs) -> Conversation:
+    """The conversation; raises InvalidRequestError for a picture, a document or a citation that is refused.
+
+    messages: those that count. pdfs: what was read of their PDFs.
     """
     turns: list[Turn] = []
     for index, message in enumerate(messages):
         blocks = tuple(
-            _block(block, f"messages.{index}.content.{position}")
+            _block(block, f"messages.{index}.content.{position}", message.role, pdfs)
             for position, block in enumerate(message.content)
         )
         turns.append(Turn(role=message.role, content=blocks))
@@ -64,37 +75,53 @@ def _text(wire: WireText) -> TextBlock:
     return TextBlock(text=wire.text, cache_control=cache_control_of(wire.cache_control))
 
 
-def _block(wire: WireBlock, path: str) -> Block:
+def _block(wire: WireBlock, path: str, role: Role, pdfs: Pdfs) -> Block:
+    control = None if isinstance(wire, _THOUGHTS) else cache_control_of(wire.cache_control)
     match wire:
         case WireText():
-            return _text(wire)
+            # A user's citations mean nothing.
+            told = wire.citations if role == "assistant" else None
+            return replace(_text(wire), citations=citations_of(told, f"{path}.text.citations"))
         case WireThinking():
             return ThinkingBlock(thinking=wire.thinking, signature=wire.signature, path=path)
         case WireRedactedThinking():
             return RedactedThinkingBlock(data=wire.data, path=path)
         case WireImage():
-            return image_of(wire, path, cache_control_of(wire.cache_control))
+            return image_of(wire, path, control)
+        case WireDocument():
+            return document_of(wire, path, pdfs, control)
+        case WireSearchResult():
+            return search_result_of(wire, path, control)
         case WireToolUse():
-            control = cache_control_of(wire.cache_control)
             return ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, cache_control=control)
         case WireToolResult():
-            return _tool_result(wire, path)
+            return _tool_result(wire, path, pdfs)
 
 
-def _tool_result(wire: WireToolResult, path: str) -> ToolResultBlock:
+def _tool_result(wire: WireToolResult, path: str, pdfs: Pdfs) -> ToolResultBlock:
     """Breakpoints inside the result become one after it, which keeps at least as much, and as long."""
     breakpoints = sorted(marked(wire), key=lambda control: control.ttl == "1h")
     return ToolResultBlock(
         tool_use_id=wire.tool_use_id,
         content=tuple(
-            TextBlock(text=block.text)
-            if isinstance(block, WireText)
-            else image_of(block, f"{path}.tool_result.content.{position}", None)
+            _result_part(block, f"{path}.tool_result.content.{position}", pdfs)
             for position, block in enumerate(wire.content or [])
         ),
         is_error=bool(wire.is_error),
         cache_control=cache_control_of(breakpoints[-1]) if breakpoints else None,
     )
+
+
+def _result_part(wire: WireResultBlock, path: str, pdfs: Pdfs) -> ResultPart:
+    match wire:
+        case WireText():
+            return TextBlock(text=wire.text)
+        case WireImage():
+            return image_of(wire, path, None)
+        case WireDocument():
+            return document_of(wire, path, pdfs, None)
+        case WireSearchResult():
+            return search_result_of(wire, path, None)
 
 
 def _without_attribution(system: list[WireText]) -> tuple[TextBlock, ...]:
@@ -115,7 +142,7 @@ def _marked(turn: Turn, control: CacheControl | None) -> Turn:
     blocks = list(turn.content)
     for position in reversed(range(len(blocks))):
         block = blocks[position]
-        if isinstance(block, TextBlock | ImageBlock | ToolUseBlock | ToolResultBlock):
+        if isinstance(block, _Markable):
             blocks[position] = replace(block, cache_control=block.cache_control or control)
             break
     return replace(turn, content=tuple(blocks))

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from caesura.messages.content import Tool, Turn
+from caesura.messages.document_json import cache_control_json
 from caesura.messages.request import MessagesRequest, OutputFormat, Sampling, Thinking, ToolChoice
-from caesura.messages.wire import block_json, cache_control_json
+from caesura.messages.wire import block_json
 
 _DEFAULTS = Sampling()
 _TOOL_CHOICE = ToolChoice()

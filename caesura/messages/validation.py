@@ -24,8 +24,11 @@ from pydantic_core import from_json
 from caesura.messages import request_rules as rules
 from caesura.messages.cache_rules import check_cache_control
 from caesura.messages.conversation_in import conversation_of
+from caesura.messages.document_rules import check_documents, check_num_pages
+from caesura.messages.documents_in import read_documents
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
+from caesura.messages.pdf import PdfLimits
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
 from caesura.messages.tool_rules import (
     check_calls,
@@ -67,12 +70,14 @@ class Dialect:
     allows_sampling: whether 2026-10-21 takes `temperature`, `top_p` and `top_k` after all.
     is_interleaved: whether the client knows of thoughts between calls, which a budget then covers all
         together, and so may be more than one reply's tokens.
+    pdf_limits: what a request's PDFs may take.
     """
 
     version: Version = "2023-06-01"
     is_strict: bool = False
     allows_sampling: bool = False
     is_interleaved: bool = False
+    pdf_limits: PdfLimits = PdfLimits()  # noqa: RUF009 (immutable)
 
 
 def version_of(header: str | None) -> Version:
@@ -146,10 +151,12 @@ def _check_newest(fields: Mapping[str, Any], *, allows_sampling: bool) -> None:
 
 def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, stream: bool) -> MessagesRequest:
     messages = _checked_messages(wire, dialect)
+    pdfs = read_documents(messages, dialect.pdf_limits)
+    check_num_pages(pdfs, rules.count_images(messages), dialect.pdf_limits)
     effort = wire.output_config and wire.output_config.effort
     return MessagesRequest(
         model=wire.model,
-        conversation=conversation_of(wire, messages),
+        conversation=conversation_of(wire, messages, pdfs),
         max_tokens=max_tokens,
         sampling=_sampling(wire),
         thinking=_thinking(wire.thinking),
@@ -177,9 +184,11 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMess
         messages = messages[:-1]
     if not messages:
         raise InvalidRequestError("messages: at least one message is required")
+    is_newest = dialect.version == "2026-10-21"
     for index, message in enumerate(messages):
-        rules.check_content(index, message, has_citations=dialect.version == "2023-06-01")
-    rules.check_num_images(messages)
+        rules.check_content(index, message, is_newest=is_newest)
+    rules.check_num_images(rules.count_images(messages))
+    check_documents(wire, messages, has_inner_citations=not is_newest)
     check_tools(wire)
     rules.check_order(messages)
     check_calls(messages)

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from caesura.messages.content import (
     Block,
     CacheControl,
+    DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
     Role,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     Tool,
@@ -106,6 +108,8 @@ class PromptWriter:
                 self._result(role, block)
             case ImageBlock():
                 raise no_images()
+            case DocumentBlock() | SearchResultBlock():
+                raise ValueError("documents must be made text before they are rendered")
             case RedactedThinkingBlock():
                 raise ValueError("redacted thinking must be unsealed before it is rendered")
 

@@ -12,8 +12,10 @@ from typing import Literal
 
 from caesura.messages.content import (
     Block,
+    DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -88,7 +90,7 @@ def _can_be_sent(block: Block) -> bool:
             return bool(block.signature)
         case RedactedThinkingBlock():
             return True
-        case ImageBlock() | ToolUseBlock() | ToolResultBlock():
+        case ImageBlock() | DocumentBlock() | SearchResultBlock() | ToolUseBlock() | ToolResultBlock():
             return False
 
 
