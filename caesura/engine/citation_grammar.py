@@ -2,9 +2,8 @@
 
 The whole answer is one terminal, so it is a finite automaton that follows it: free text holds neither
 `<cite` nor `</cite`, cited text neither, and it begins and ends with something to see. Which chunks may be
-named depends on how many each source has.
-Enters: the numbers of chunks. Leaves: the text of a grammar. Read next: `caesura/messages/cited_text.py`, which
-reads such an answer, and `grammar_text.py`.
+named depends on how many each source has. Enters: the numbers of chunks. Leaves: the text of a grammar.
+Read next: `caesura/messages/cited_text.py`, which reads such an answer, and `grammar_text.py`.
 """
 
 from __future__ import annotations

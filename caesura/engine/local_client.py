@@ -10,8 +10,8 @@ before it, not over 20. What `message_start` says of the cache is an estimate, w
 exact. Where the format writes former turns otherwise than they were generated, the engine is given what the
 next prompt will begin with, to compute it while nobody asks for anything.
 
-What the answer must look like and which tools may be called becomes grammars, which are compiled before
-anything is queued too.
+What the answer must look like, which tools may be called and what may be cited becomes grammars, which are
+compiled before anything is queued too.
 
 How thinking is asked for: "disabled" opens the answer; "enabled" opens a thought of at most
 `budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought. A
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -32,13 +32,14 @@ from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.core import Finished
 from caesura.engine.engine import Engine
 from caesura.engine.grammar import GrammarCompiler
-from caesura.engine.grammar_sources import calls_source, format_source
+from caesura.engine.grammar_sources import calls_source, citations_source, format_source
 from caesura.engine.loading import EngineConfig, LoadedModel, build_engine, grammar_compiler
 from caesura.engine.phases import CallRules
 from caesura.engine.sequence import FinishReason, Retention, SequenceRequest
 from caesura.engine.streams import Stream
 from caesura.engine.tails import EndedReply, TailSource, next_tail
 from caesura.engine.tiers import PageTiers
+from caesura.messages.chunks import Source, num_characters, readings_of
 from caesura.messages.content import Conversation, ToolUseBlock
 from caesura.messages.errors import ApiError, InvalidRequestError, NotFoundError
 from caesura.messages.events import Event, MessageDelta, MessageStart, MessageStop
@@ -187,9 +188,10 @@ class LocalClient:
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
-            constraint=await _constraint(served, request),
+            constraint=await _constraint(served, request, prompt.sources),
             tenant=request.tenant,
             retentions=tuple(map(_retention, prompt.breakpoints)),
+            sources=prompt.sources,
         )
 
     async def _render(self, served: _Served, request: MessagesRequest) -> Prompt:
@@ -227,15 +229,20 @@ def _check_calls(served: _Served, request: MessagesRequest) -> None:
         )
 
 
-async def _constraint(served: _Served, request: MessagesRequest) -> Constraint:
+async def _constraint(served: _Served, request: MessagesRequest, sources: Sequence[Source]) -> Constraint:
     """The grammars that the reply keeps to. Raises InvalidRequestError for what cannot be enforced."""
     choice, output_format = request.tool_choice, request.output_format
     calls = calls_source(request.conversation.tools, choice)
-    if calls is None and output_format is None:
+    answer = format_source(output_format) if output_format is not None else None
+    if answer is not None and sources:
+        raise InvalidRequestError("output_config.format: Citations cannot be enabled with an output format")
+    if sources:
+        answer = citations_source(sources)
+    if calls is None and answer is None:
         return FREE
     compiled = served.grammars.compiled
     return Constraint(
-        answer=await compiled(format_source(output_format)) if output_format is not None else None,
+        answer=await compiled(answer) if answer is not None else None,
         call=await compiled(calls) if calls is not None else None,
         calls=CallRules(
             is_offered=calls is not None,
@@ -289,7 +296,8 @@ def _num_characters(conversation: Conversation) -> int:
     blocks = [block for turn in conversation.turns for block in turn.content]
     texts = [*(getattr(block, "text", "") or getattr(block, "thinking", "") for block in blocks)]
     texts += [block.text for block in conversation.system]
-    return sum(len(text) + _BLOCK_CHARACTERS for text in texts)
+    num_read = sum(map(num_characters, readings_of(conversation)))
+    return num_read + sum(len(text) + _BLOCK_CHARACTERS for text in texts)
 
 
 def _check_limits(num_prompt: int, request: MessagesRequest, served: _Served) -> None:

@@ -1,9 +1,9 @@
 """What can be cited: documents and search results in numbered chunks.
 
-A plain text is cut into sentences, a PDF page by page too, and parts stay as they were sent. Whatever is cited
-is a slice of the source's one text, so it is there word for word. Sources are numbered in the order in which a
-conversation holds them, so a conversation that goes on keeps its numbers.
-Enters: a conversation. Leaves: sources; citations of their chunks, and the chunks of a citation. Read next:
+A plain text is cut into sentences, a PDF page by page too, and parts stay as they were sent. Whatever is
+cited is a slice of the source's one text, so it is there word for word. Sources are numbered in the order
+in which a conversation holds them, so a conversation that goes on keeps its numbers. Enters: a
+conversation. Leaves: sources; citations of their chunks, and the chunks of a citation. Read next:
 `cited_text.py`, `caesura/tokens/document_text.py`.
 """
 
@@ -75,7 +75,7 @@ class Source:
 
 def is_citing(conversation: Conversation) -> bool:
     """Whether answers say where things come from."""
-    return any(block.is_citable for block in _readings(conversation))
+    return any(block.is_citable for block in readings_of(conversation))
 
 
 def sources_of(conversation: Conversation) -> tuple[Source, ...]:
@@ -83,7 +83,7 @@ def sources_of(conversation: Conversation) -> tuple[Source, ...]:
     numbers = count()
     indices = {DocumentBlock: count(), SearchResultBlock: count()}
     found: list[Source] = []
-    for block in _readings(conversation):
+    for block in readings_of(conversation):
         index = next(indices[type(block)])
         if block.is_citable:
             text, chunks = _cut(block)
@@ -93,7 +93,8 @@ def sources_of(conversation: Conversation) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def _readings(conversation: Conversation) -> Iterator[DocumentBlock | SearchResultBlock]:
+def readings_of(conversation: Conversation) -> Iterator[DocumentBlock | SearchResultBlock]:
+    """Every document and search result, in order."""
     for turn in conversation.turns:
         yield from readings_in(turn.content)
 
@@ -107,16 +108,29 @@ def readings_in(blocks: Iterable[Block]) -> Iterator[DocumentBlock | SearchResul
             yield from readings_in(block.content)
 
 
+def num_characters(block: DocumentBlock | SearchResultBlock) -> int:
+    """How much there is to read in it."""
+    if isinstance(block, SearchResultBlock):
+        return sum(len(part.text) for part in block.content)
+    match block.source:
+        case PlainText(text=text):
+            return len(text)
+        case PdfPages(pages=pages):
+            return sum(map(len, pages))
+        case ContentParts(content=content):
+            return sum(len(part.text) for part in content if isinstance(part, TextBlock))
+
+
 def _cut(block: DocumentBlock | SearchResultBlock) -> tuple[str, list[Chunk]]:
-    match block:
-        case DocumentBlock(source=PlainText(text=text)):
+    if isinstance(block, SearchResultBlock):
+        return _cut_parts(block.content)
+    match block.source:
+        case PlainText(text=text):
             return text, [Chunk(span.start, span.end, 0) for span in sentences(text)]
-        case DocumentBlock(source=PdfPages(pages=pages)):
+        case PdfPages(pages=pages):
             return PAGE_BREAK.join(pages), list(_page_chunks(pages))
-        case DocumentBlock(source=ContentParts(content=content)):
+        case ContentParts(content=content):
             return _cut_parts(content)
-        case _:
-            return _cut_parts(block.content)
 
 
 def _page_chunks(pages: Sequence[str]) -> Iterator[Chunk]:

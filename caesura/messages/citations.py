@@ -110,8 +110,8 @@ def citation_json(citation: Citation) -> dict[str, Any]:
 
 
 def parse_citation(body: Mapping[str, Any]) -> Citation | None:
-    """A citation of a reply; None for a kind that is not known here. Raises KeyError or TypeError for one that
-    lacks a field.
+    """A citation of a reply; None for a kind that is not known here. Raises KeyError or TypeError for one
+    that lacks a field.
     """
     kind = _TYPES.get(body["type"])
     return None if kind is None else kind(**{name: body[name] for name in kind.__slots__ if name in body})

@@ -1,6 +1,7 @@
 """The shape of citations that come back in an assistant's text.
 
-Enters: parsed JSON. Leaves: pydantic models, each of which makes its `Citation`. Read next: `documents_in.py`.
+Enters: parsed JSON. Leaves: pydantic models, each of which makes its `Citation`. Read next:
+`documents_in.py`.
 """
 
 from __future__ import annotations

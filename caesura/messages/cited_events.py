@@ -1,15 +1,16 @@
 """An answer with citation markers as the API's blocks: one cited part each, and where it comes from.
 
 A stage on the event stream, behind whatever writes text blocks. It knows nothing of the model. Every other
-event passes, under its new index. White space between two cited parts goes with the first, at the beginning of
-an answer with the first cited part: a block of it alone could not be sent back. Stop sequences are looked for
-here, in what is shown. Enters: block events, sources. Leaves: block events. Read next: `cited_text.py`.
+event passes, under its new index. White space between two cited parts goes with the first, at the beginning
+of an answer with the first cited part: a block of it alone could not be sent back. Stop sequences are
+looked for here, in what is shown. Enters: block events, sources. Leaves: block events. Read next:
+`cited_text.py`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -54,9 +55,7 @@ class CitedEvents:
     stop_sequence: the stop sequence that has matched, if any; nothing after it is shown.
     """
 
-    def __init__(
-        self, sources: Sequence[Source], stops: Callable[[], StopFinder] = _NoStops
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], stops: Callable[[], StopFinder] = _NoStops) -> None:
         """stops: makes one for each text."""
         self._sources = sources
         self._stops = stops
@@ -102,6 +101,17 @@ class CitedEvents:
         return sent
 
 
+def cited(events: Iterable[Event], sources: Sequence[Source]) -> Iterator[Event]:
+    """A whole stream through the stage; as it is where there is nothing to cite."""
+    if not sources:
+        yield from events
+        return
+    stage = CitedEvents(sources)
+    for event in events:
+        yield from stage.feed((event,))
+    yield from stage.finish()
+
+
 _Key = tuple[int, tuple[ChunkRange, ...]]
 _FREE: _Key = (0, ())
 
@@ -144,9 +154,9 @@ class _Text:
                 self._blank += piece.text
                 continue
             # Behind a cited part it is that part's, if another one follows.
-            owner = self._last if self._last not in (None, _FREE) and key != _FREE else key
+            owner = key if self._last is None or key == _FREE else self._last
             if self._blank:
-                placed.append((self._blank, owner if owner is not None else key))
+                placed.append((self._blank, owner))
                 self._blank = ""
             placed.append((piece.text, key))
             self._last = key
@@ -179,7 +189,9 @@ class _Text:
         _, ranges = self._open
         index, self.index, self._open = self.index, self.index + 1, None
         cited = [
-            CitationsDelta(index=index, citation=citation_of(self._sources[each.source], each.first, each.last))
+            CitationsDelta(
+                index=index, citation=citation_of(self._sources[each.source], each.first, each.last)
+            )
             for each in ranges
         ]
         return [*cited, BlockStop(index=index)]

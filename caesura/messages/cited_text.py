@@ -1,11 +1,11 @@
 """How an answer says where things come from, while it is still text.
 
-`<cite 0:3>words</cite>` says that the words come from chunk 3 of source 0; `<cite 0:3+2,1:0>` also names the
-two chunks behind it, and chunk 0 of source 1. Text that merely looks so gets a backslash behind its `<`, one more if there are some:
-`<\\cite`, `<\\/cite`. White space around cited words stands outside. A grammar lets a model write nothing else
-(`caesura/engine/citation_grammar.py`); what is no such form all the same is read as plain text.
-Enters: a text in any pieces. Leaves: its pieces, each with the chunks that it comes from. Read next:
-`cited_events.py`.
+`<cite 0:3>words</cite>` says that the words come from chunk 3 of source 0; `<cite 0:3+2,1:0>` also names
+the two chunks behind it, and chunk 0 of source 1. Text that merely looks so gets a backslash behind its
+`<`, one more if there are some: `<\\cite`, `<\\/cite`. White space around cited words stands outside. A
+grammar lets a model write nothing else (`caesura/engine/citation_grammar.py`); what is no such form all the
+same is read as plain text. Enters: a text in any pieces. Leaves: its pieces, each with the chunks that it
+comes from. Read next: `cited_events.py`.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def _range_text(each: ChunkRange) -> str:
 class Piece(NamedTuple):
     """A part of an answer.
 
-    text: as it is shown. ranges: where it comes from, if it says so. span: tells apart cited parts that follow
-    one another; 0 for what is not cited.
+    text: as it is shown. ranges: where it comes from, if it says so. span: tells apart cited parts that
+    follow one another; 0 for what is not cited.
     """
 
     text: str
@@ -119,8 +119,10 @@ class CitedTextReader:
 
 def _is_begun(text: str, mark: int) -> bool:
     """Whether what stands from a `<` on could still become more than plain text."""
-    return len(text) - mark <= _MAX_OPENING and _BEGUN.match(text, mark) is not None and (
-        _ESCAPED.match(text, mark) is None
+    return (
+        len(text) - mark <= _MAX_OPENING
+        and _BEGUN.match(text, mark) is not None
+        and (_ESCAPED.match(text, mark) is None)
     )
 
 
@@ -134,7 +136,6 @@ def _parsed(named: str, sources: Sequence[Source]) -> tuple[ChunkRange, ...]:
         first, _, more = chunks.partition("+")
         ranges.append(ChunkRange(int(source), int(first), int(first) + int(more or 0)))
     is_known = all(
-        each.source < len(sources) and each.last < len(sources[each.source].chunks)
-        for each in ranges
+        each.source < len(sources) and each.last < len(sources[each.source].chunks) for each in ranges
     )
     return tuple(dict.fromkeys(ranges)) if is_known else ()

@@ -1,7 +1,8 @@
 """Documents, search results and citations of a request body.
 
-Every PDF of a request is read at once, before its blocks are made. Enters: shapes of blocks. Leaves: blocks, or
-an `InvalidRequestError`. Read next: `pdf.py`, which reads PDFs; `document_rules.py` for what may stand where.
+Every PDF of a request is read at once, before its blocks are made. Enters: shapes of blocks. Leaves:
+blocks, or an `InvalidRequestError`. Read next: `pdf.py`, which reads PDFs; `document_rules.py` for what may
+stand where.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def read_documents(messages: Sequence[WireMessage], limits: PdfLimits) -> Pdfs:
         path = list(files)[error.index]
         raise InvalidRequestError(f"{path}.pdf.source.base64.data: {error.reason}") from error
     return {
-        path: PdfPages(data=data, pages=pages) for (path, data), pages in zip(files.items(), read, strict=True)
+        path: PdfPages(data=data, pages=pages)
+        for (path, data), pages in zip(files.items(), read, strict=True)
     }
 
 
@@ -158,8 +160,8 @@ def _bare(part: _Part, place: str) -> _Part:
     """Parts have no breakpoints of their own."""
     if part.cache_control is not None:
         raise InvalidRequestError(
-            f"{place}.cache_control: a part of a document cannot be cached by itself; put cache_control on the"
-            " block that holds it"
+            f"{place}.cache_control: a part of a document cannot be cached by itself; put cache_control on"
+            " the block that holds it"
         )
     return part
 

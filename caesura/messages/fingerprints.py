@@ -17,8 +17,8 @@ from itertools import accumulate
 
 from caesura.messages.content import (
     Block,
-    Conversation,
     ContentParts,
+    Conversation,
     DocumentBlock,
     ImageBlock,
     PdfPages,

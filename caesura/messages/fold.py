@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from caesura.messages.closing import closing
 from caesura.messages.citations import Citation
+from caesura.messages.closing import closing
 from caesura.messages.content import Block, TextBlock, ThinkingBlock, ToolUseBlock
 from caesura.messages.errors import ApiError
 from caesura.messages.events import (

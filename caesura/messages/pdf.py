@@ -1,8 +1,8 @@
 """The text of PDFs, page by page.
 
-They are read by another process (`pdf_child.py`), which is confined and in the end killed, because a PDF can
-make any reader loop, or fill its memory. Enters: files. Leaves: for each its pages' texts, or a `PdfError`. It
-blocks. Read next: `documents_in.py`, which asks for it.
+They are read by another process (`pdf_child.py`), which is confined and in the end killed, because a PDF
+can make any reader loop, or fill its memory. Enters: files. Leaves: for each its pages' texts, or a
+`PdfError`. It blocks. Read next: `documents_in.py`, which asks for it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The text of PDFs, read in a process of its own: a hostile file can hurt nothing else.
 
-It is started by `pdf.py` as a script, confines itself before it reads a byte, and knows nothing of this package.
-Enters: limits as JSON in its only argument; on standard input a line with the files' sizes and then the files.
-Leaves: one JSON object on standard output. Read next: `pdf.py`.
+It is started by `pdf.py` as a script, confines itself before it reads a byte, and knows nothing of this
+package. Enters: limits as JSON in its only argument; on standard input a line with the files' sizes and
+then the files. Leaves: one JSON object on standard output. Read next: `pdf.py`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Cutting a text into sentences, by rules that a chat template can follow too.
 
-A sentence ends with its mark (and a closing quote or bracket) where white space follows, unless what comes next
-begins small or the mark belongs to an abbreviation or an initial; with the marks of Chinese and Japanese; and with
-a blank line. The white space around a sentence is no part of it. `caesura/tokens/template.py` follows the same
-rules from the same tables. Enters: a text. Leaves: where its sentences are. Read next: `chunks.py`.
+A sentence ends with its mark (and a closing quote or bracket) where white space follows, unless what comes
+next begins small or the mark belongs to an abbreviation or an initial; with the marks of Chinese and
+Japanese; and with a blank line. The white space around a sentence is no part of it.
+`caesura/tokens/template.py` follows the same rules from the same tables. Enters: a text. Leaves: where its
+sentences are. Read next: `chunks.py`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,44 @@ BLANKS = (" ", "\n", "\r", "\t")
 WIDE_MARKS = ("。", "！", "？")
 BLANK_LINES = ("\n\n", "\n\r\n")
 ABBREVIATIONS = (
-    *("Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "St.", "Sr.", "Jr.", "Fig.", "Figs.", "Eq.", "Sec.", "No.", "Nos."),
-    *("Vol.", "Ch.", "Art.", "cf.", "e.g.", "i.e.", "etc.", "vs.", "ca.", "pp.", "p.", "al.", "approx.", "Inc."),
+    *(
+        "Mr.",
+        "Mrs.",
+        "Ms.",
+        "Dr.",
+        "Prof.",
+        "St.",
+        "Sr.",
+        "Jr.",
+        "Fig.",
+        "Figs.",
+        "Eq.",
+        "Sec.",
+        "No.",
+        "Nos.",
+    ),
+    *(
+        "Vol.",
+        "Ch.",
+        "Art.",
+        "cf.",
+        "e.g.",
+        "i.e.",
+        "etc.",
+        "vs.",
+        "ca.",
+        "pp.",
+        "p.",
+        "al.",
+        "approx.",
+        "Inc.",
+    ),
 )
 # What is cited can be a sentence, so none is longer.
 MAX_CHARACTERS = 2_000
 
 _MARKED = re.compile(
-    "[{}][{}]?[{}]|[{}]".format(
-        *(re.escape("".join(each)) for each in (MARKS, CLOSERS, BLANKS, WIDE_MARKS))
-    )
+    "[{}][{}]?[{}]|[{}]".format(*(re.escape("".join(each)) for each in (MARKS, CLOSERS, BLANKS, WIDE_MARKS)))
 )
 _BLANK_LINE = re.compile("|".join(BLANK_LINES))
 

@@ -54,6 +54,8 @@ from caesura.server.replies import Replies
 from caesura.server.sse import MessagesFraming
 from caesura.server.traffic import Traffic
 
+# What no body without a PDF of its own holds.
+PDF = b"application/pdf"
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 
@@ -95,6 +97,7 @@ class _MessagesApi:
         self._config = config
         self._metrics = metrics
         self._background = Background()
+        self._documents = Background()
 
     def routes(self) -> list[Route]:
         return [
@@ -160,9 +163,10 @@ class _MessagesApi:
         body = await exchange.read_body(self._config.max_body_bytes)
         files, tenant = self._backing.files, exchange.tenant
         dialect = dialect_of(self._config, exchange.headers.get("anthropic-version"), exchange.betas())
-        # Reading a file takes longer than reading any body that is short.
-        weight = len(body) + (MAX_INLINE_SIZE if FILE_ID in body else 0)
-        return await self._background.run(
+        # Reading a file takes longer than reading any body that is short, and a PDF can take very long.
+        weight = len(body) + (MAX_INLINE_SIZE if FILE_ID in body or PDF in body else 0)
+        background = self._documents if PDF in body else self._background
+        return await background.run(
             weight, lambda: parse(with_files(parse_json(body), files, tenant), dialect)
         )
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from caesura.messages.errors import CaesuraError
+from caesura.messages.pdf import PdfLimits
 
 MIB = 2**20
 
@@ -28,6 +29,7 @@ class ServerConfig:
     write_timeout_s: how long a client may leave a stream unread once nothing more of it can be sent.
     max_body_bytes: the largest request body that is read. max_batch_bytes: of a message batch's.
     allowed_hosts: further names under which a server without keys may be addressed.
+    pdf_limits: what the PDFs of one request may take.
     allowed_origins: further origins (`https://name:port`) whose pages may call the API from a browser.
     """
 
@@ -39,6 +41,7 @@ class ServerConfig:
     write_timeout_s: float = 60.0
     max_body_bytes: int = 32 * MIB
     max_batch_bytes: int = 256 * MIB
+    pdf_limits: PdfLimits = PdfLimits()  # noqa: RUF009 (immutable)
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 

@@ -21,4 +21,5 @@ def dialect_of(config: ServerConfig, version: str | None, betas: Collection[str]
         is_strict=config.is_strict,
         allows_sampling=config.allows_sampling,
         is_interleaved=INTERLEAVED_BETA in betas,
+        pdf_limits=config.pdf_limits,
     )

@@ -1,11 +1,11 @@
 """Documents, search results and citations as plain text, whoever's chat format it stands in.
 
-What can be cited is written chunk by chunk, each on a line under its number; the first such source comes with a
-word on how to cite. An answer that cited is written with the markers that it was generated with, and text that
-merely looks like them is escaped wherever it follows something that can be cited. So what was said of a
-conversation stays as it is when the conversation goes on.
-Enters: a conversation. Leaves: one of texts, thoughts, calls and results alone, and its sources. Read next:
-`caesura/messages/chunks.py`; `chat_format.py`, which renders it; `template.py`, its twin.
+What can be cited is written chunk by chunk, each on a line under its number; the first such source comes
+with a word on how to cite. An answer that cited is written with the markers that it was generated with, and
+text that merely looks like them is escaped wherever it follows something that can be cited. So what was
+said of a conversation stays as it is when the conversation goes on. Enters: a conversation. Leaves: one of
+texts, thoughts, calls and results alone, and its sources. Read next: `caesura/messages/chunks.py`;
+`chat_format.py`, which renders it; `template.py`, its twin.
 """
 
 from __future__ import annotations
@@ -99,15 +99,15 @@ def _heading(block: DocumentBlock | SearchResultBlock, number: str) -> list[str]
 
 
 def _plain_parts(block: DocumentBlock | SearchResultBlock) -> list[str]:
-    match block:
-        case DocumentBlock(source=PlainText(text=text)):
+    if isinstance(block, SearchResultBlock):
+        return _texts(block.content)
+    match block.source:
+        case PlainText(text=text):
             return [text]
-        case DocumentBlock(source=PdfPages(pages=pages)):
+        case PdfPages(pages=pages):
             return [line for number, page in enumerate(pages, start=1) for line in _page(number, page)]
-        case DocumentBlock(source=ContentParts(content=content)):
+        case ContentParts(content=content):
             return _texts(content)
-        case _:
-            return _texts(block.content)
 
 
 def _page(number: int, text: str) -> tuple[str, str]:
