@@ -1,4 +1,4 @@
-"""Documents in prompts: how they read, append-only, with breakpoints, and as the folder's template writes them."""
+"""Documents in prompts: how they read, append-only, with breakpoints, as the folder's template has them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def test_what_can_be_cited_is_numbered() -> None:
         found("a", "b\nc"),
     )
     assert shown(told) == [
-        f"{CITING_HINT}\n\nDocument 0: Colours\nContext: from a book\n[0:0] Grass is green.\n[0:1] Sky is blue.",
+        f"{CITING_HINT}\n\nDocument 0: Colours\nContext: from a book\n"
+        "[0:0] Grass is green.\n[0:1] Sky is blue.",
         "Document 1\nPage 1:\n[1:0] One.\n[1:1] Two.\nPage 2:\nThis page holds no text that can be read.\n"
         "Page 3:\n[1:2] Three.",
         "Search result 2: Found\nSource: https://example.org\n[2:0] a\n[2:1] b\nc",
@@ -77,7 +78,11 @@ def test_what_cannot_be_cited_reads_as_it_is() -> None:
 
 def test_results_of_tools_hold_documents_too() -> None:
     result = ToolResultBlock(tool_use_id="toolu_a", content=(TextBlock(text="see"), found("a"), plain()))
-    turns = (text_turn("user", "hi"), Turn(role="assistant", content=(CALL,)), Turn(role="user", content=(result,)))
+    turns = (
+        text_turn("user", "hi"),
+        Turn(role="assistant", content=(CALL,)),
+        Turn(role="user", content=(result,)),
+    )
     told = without_documents(Conversation(turns=turns))
     assert [source.number for source in told.sources] == [0, 1]
     inner = told.conversation.turns[2].content[0]
@@ -159,7 +164,10 @@ def test_an_earlier_answer_stays_as_it_is_when_a_document_follows() -> None:
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("twin")
     FORMAT.tokenizer.save(folder, max_positions=512)
-    return transformers.AutoTokenizer.from_pretrained(folder)
+    twin = transformers.AutoTokenizer.from_pretrained(folder)
+    # Compiled now, or the first example would wait for it.
+    twin.apply_chat_template([{"role": "user", "content": [block_json(plain())]}], tokenize=False)
+    return twin
 
 
 _TEXT_ONLY = conversations.map(
@@ -182,7 +190,9 @@ _TEXT_ONLY = conversations.map(
 
 @given(_TEXT_ONLY, st.booleans())
 @settings(max_examples=100)
-def test_the_folders_template_writes_the_same_documents(twin: Any, told: Conversation, is_citing: bool) -> None:
+def test_the_folders_template_writes_the_same_documents(
+    twin: Any, told: Conversation, is_citing: bool
+) -> None:
     turns = tuple(
         replace(
             turn,
@@ -194,7 +204,9 @@ def test_the_folders_template_writes_the_same_documents(twin: Any, told: Convers
         for turn in told.turns
     )
     told = Conversation(turns=turns)
-    messages = [{"role": turn.role, "content": [block_json(block) for block in turn.content]} for turn in turns]
+    messages = [
+        {"role": turn.role, "content": [block_json(block) for block in turn.content]} for turn in turns
+    ]
     if "\x1f" in str(messages) or "\\x1f" in str(messages):
         return
     text = twin.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -209,7 +221,9 @@ def test_the_folders_template_takes_documents_in_results(twin: Any) -> None:
         Turn(role="assistant", content=(CALL,)),
         Turn(role="user", content=(result, in_parts("p", "q"))),
     )
-    messages = [{"role": turn.role, "content": [block_json(block) for block in turn.content]} for turn in turns]
+    messages = [
+        {"role": turn.role, "content": [block_json(block) for block in turn.content]} for turn in turns
+    ]
     text = twin.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids = twin(text, add_special_tokens=False)["input_ids"]
     assert tuple(ids) == FORMAT.render(Conversation(turns=turns), opening="answer").ids
