@@ -31,6 +31,7 @@ from caesura.cli.state import state_folder
 from caesura.cli.storing import FILES_SIZE, Files, parse_files
 from caesura.messages.client import Client
 from caesura.messages.errors import CaesuraError
+from caesura.messages.pdf import PdfLimits
 from caesura.messages.remote import RemoteClient
 from caesura.messages.sealing import Sealer, load_key
 from caesura.messages.signing import SigningClient
@@ -154,6 +155,7 @@ def serve(
     database: Database = None,
     prices: PriceList = None,
     files: Files = FILES_SIZE,
+    pdf_pages: Annotated[int, typer.Option(min=1, help="The most PDF pages of a request.")] = 100,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
@@ -173,6 +175,7 @@ def serve(
                 is_strict=strict,
                 allowed_hosts=tuple(allow_host or ()),
                 allowed_origins=tuple(allow_origin or ()),
+                pdf_limits=PdfLimits(max_pages=pdf_pages),
             ),
             num_threads=threads,
             loading=Loading(

@@ -47,7 +47,8 @@ class _Room:
 def _confine(max_memory_bytes: int, max_seconds: int) -> None:
     """No more memory and time of the processor than this, where the system can hold a process to it."""
     try:
-        import resource  # not on every system
+        # Not on every system.
+        import resource
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
@@ -55,7 +56,8 @@ def _confine(max_memory_bytes: int, max_seconds: int) -> None:
 
 
 def _pages(data: bytes, room: _Room) -> list[str]:
-    import pypdf  # within the limits, and not in the server's process
+    # Within the limits, and not in the server's process.
+    import pypdf
 
     reader = pypdf.PdfReader(BytesIO(data))
     if reader.is_encrypted:
