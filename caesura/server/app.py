@@ -44,7 +44,7 @@ from caesura.server.config import ServerConfig
 from caesura.server.dialects import dialect_of
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
-from caesura.server.file_sources import FILE_ID, with_files
+from caesura.server.file_sources import takes_long, with_files
 from caesura.server.files import FilesApi
 from caesura.server.front_door import FrontDoor
 from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
@@ -54,8 +54,6 @@ from caesura.server.replies import Replies
 from caesura.server.sse import MessagesFraming
 from caesura.server.traffic import Traffic
 
-# What no body without a PDF of its own holds.
-PDF = b"application/pdf"
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 
@@ -163,12 +161,12 @@ class _MessagesApi:
         body = await exchange.read_body(self._config.max_body_bytes)
         files, tenant = self._backing.files, exchange.tenant
         dialect = dialect_of(self._config, exchange.headers.get("anthropic-version"), exchange.betas())
-        # Reading a file takes longer than reading any body that is short, and a PDF can take very long.
-        weight = len(body) + (MAX_INLINE_SIZE if FILE_ID in body or PDF in body else 0)
-        background = self._documents if PDF in body else self._background
-        return await background.run(
-            weight, lambda: parse(with_files(parse_json(body), files, tenant), dialect)
-        )
+        fields = await self._background.run(len(body), parse_json, body)
+        # Even a short body may name a file, or hold a PDF that takes very long.
+        weight, background = len(body), self._background
+        if takes_long(fields):
+            weight, background = len(body) + MAX_INLINE_SIZE + 1, self._documents
+        return await background.run(weight, lambda: parse(with_files(fields, files, tenant), dialect))
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:

@@ -20,8 +20,6 @@ Json = dict[str, Any]
 
 # All of a request's files together, as large as a body that holds them may be.
 MAX_INLINED_BYTES = 24 * MIB
-# What no body without such a source holds.
-FILE_ID = b'"file_id"'
 
 
 def with_files(body: object, store: FileStore | None, tenant: str) -> object:
@@ -46,6 +44,16 @@ def with_files(body: object, store: FileStore | None, tenant: str) -> object:
                 f"{path}.source.file: {num_bytes} bytes of files > {MAX_INLINED_BYTES} maximum in one request"
             )
     return body
+
+
+def takes_long(body: object) -> bool:
+    """Whether a body names files or holds PDFs, which take time to read however short it is."""
+    sources = (block.get("source") for _, block in _blocks(body))
+    return any(_is_file(source) or _is_pdf(source) for source in sources)
+
+
+def _is_pdf(source: object) -> bool:
+    return isinstance(source, dict) and cast("Json", source).get("media_type") == "application/pdf"
 
 
 def _is_file(source: object) -> bool:

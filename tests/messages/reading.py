@@ -23,24 +23,29 @@ GRASS = "The grass is green. The sky is blue. Water is wet."
 
 def plain(text: str = GRASS, **more: Any) -> DocumentBlock:
     """A document that is one text."""
-    return DocumentBlock(source=PlainText(text=text), **{"is_citable": True, **more})
+    return _document(PlainText(text=text), more)
 
 
 def paged(*pages: str, **more: Any) -> DocumentBlock:
     """A PDF that was read already."""
-    return DocumentBlock(source=PdfPages(data=b"%PDF-", pages=pages), **{"is_citable": True, **more})
+    return _document(PdfPages(data=b"%PDF-", pages=pages), more)
 
 
 def in_parts(*parts: str, **more: Any) -> DocumentBlock:
     """A document in parts."""
     content = tuple(TextBlock(text=part) for part in parts)
-    return DocumentBlock(source=ContentParts(content=content), **{"is_citable": True, **more})
+    return _document(ContentParts(content=content), more)
+
+
+def _document(source: PlainText | PdfPages | ContentParts, more: dict[str, Any]) -> DocumentBlock:
+    fields: dict[str, Any] = {"is_citable": True, **more}
+    return DocumentBlock(source=source, **fields)
 
 
 def found(*parts: str, **more: Any) -> SearchResultBlock:
     """A search result."""
     content = tuple(TextBlock(text=part) for part in parts)
-    fields = {"source": "https://example.org", "title": "Found", "is_citable": True, **more}
+    fields: dict[str, Any] = {"source": "https://example.org", "title": "Found", "is_citable": True, **more}
     return SearchResultBlock(content=content, **fields)
 
 

@@ -222,14 +222,16 @@ async def test_the_operator_limits_pages(in_process: Connect) -> None:
     assert "A maximum of 1 PDF pages may be provided; found 2." in reply.json()["error"]["message"]
 
 
-async def test_a_pdf_that_is_read_keeps_nobody_waiting(in_process: Connect) -> None:
+@pytest.mark.parametrize("spelling", ["application/pdf", "application\\/pdf", "applicatio\\u006e/pdf"])
+async def test_a_pdf_that_is_read_keeps_nobody_waiting(in_process: Connect, spelling: str) -> None:
     app, _ = served(*["x"] * 4)
     long = zlib.compress(b"BT /F1 12 Tf (a) Tj ET\n" * 50_000)
     data = base64.b64encode(pdf("a", content=long)).decode()
     source = {"type": "base64", "media_type": "application/pdf", "data": data}
-    slow = fields([{"role": "user", "content": [{"type": "document", "source": source}]}])
+    asked = fields([{"role": "user", "content": [{"type": "document", "source": source}]}])
+    slow = json.dumps(asked).replace("application/pdf", spelling)
     async with in_process(app) as http:
-        reading = [asyncio.create_task(http.post("/v1/messages", json=slow)) for _ in range(3)]
+        reading = [asyncio.create_task(http.post("/v1/messages", content=slow)) for _ in range(3)]
         quick = await http.post("/v1/messages", json=fields())
         assert quick.status_code == 200
         assert not any(task.done() for task in reading)
