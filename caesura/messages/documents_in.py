@@ -39,7 +39,7 @@ from caesura.messages.content import (
 )
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.images_in import image_of
-from caesura.messages.pdf import PdfError, PdfLimits, read_pdfs
+from caesura.messages.pdf import PdfError, PdfLimits, PdfReader
 from caesura.messages.wire_in import WireMessage
 
 _Part = TypeVar("_Part", WireText, WireImage)
@@ -66,7 +66,7 @@ def _within(path: str, block: WireBlock) -> Iterator[tuple[str, WireDocument | W
                 yield f"{path}.tool_result.content.{position}", inner
 
 
-def read_documents(messages: Sequence[WireMessage], limits: PdfLimits) -> Pdfs:
+def read_documents(messages: Sequence[WireMessage], limits: PdfLimits, reader: PdfReader) -> Pdfs:
     """The PDFs among the documents. It blocks where there are any."""
     files = {
         path: _decoded(block.source.data, f"{path}.pdf.source.base64.data")
@@ -74,7 +74,7 @@ def read_documents(messages: Sequence[WireMessage], limits: PdfLimits) -> Pdfs:
         if isinstance(block, WireDocument) and isinstance(block.source, WirePdf)
     }
     try:
-        read = read_pdfs(tuple(files.values()), limits)
+        read = reader(tuple(files.values()), limits) if files else []
     except PdfError as error:
         path = list(files)[error.index]
         raise InvalidRequestError(f"{path}.pdf.source.base64.data: {error.reason}") from error

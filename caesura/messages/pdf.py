@@ -11,12 +11,15 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from caesura.messages.pdf_child import TOO_MUCH_MEMORY
+
+# The text of each page.
+Pages = tuple[str, ...]
 
 _CHILD = Path(__file__).with_name("pdf_child.py")
 
@@ -45,7 +48,11 @@ class PdfError(Exception):
         self.reason = reason
 
 
-def read_pdfs(files: Sequence[bytes], limits: PdfLimits) -> list[tuple[str, ...]]:
+# Reads files within limits.
+PdfReader = Callable[[Sequence[bytes], PdfLimits], list[Pages]]
+
+
+def read_pdfs(files: Sequence[bytes], limits: PdfLimits) -> list[Pages]:
     """The text of every page of each file. Raises PdfError."""
     if not files:
         return []
@@ -82,7 +89,7 @@ def _check_size(files: Sequence[bytes], limits: PdfLimits) -> None:
         )
 
 
-def _pages(done: subprocess.CompletedProcess[bytes], files: Sequence[bytes]) -> list[tuple[str, ...]]:
+def _pages(done: subprocess.CompletedProcess[bytes], files: Sequence[bytes]) -> list[Pages]:
     if done.returncode:
         # It was killed, or could not even say that its memory was spent.
         raise PdfError(_blamed(files), TOO_MUCH_MEMORY)

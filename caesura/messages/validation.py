@@ -28,7 +28,7 @@ from caesura.messages.document_rules import check_documents, check_num_pages
 from caesura.messages.documents_in import read_documents
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
-from caesura.messages.pdf import PdfLimits
+from caesura.messages.pdf import PdfLimits, PdfReader, read_pdfs
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
 from caesura.messages.tool_rules import (
     check_calls,
@@ -70,7 +70,7 @@ class Dialect:
     allows_sampling: whether 2026-10-21 takes `temperature`, `top_p` and `top_k` after all.
     is_interleaved: whether the client knows of thoughts between calls, which a budget then covers all
         together, and so may be more than one reply's tokens.
-    pdf_limits: what a request's PDFs may take.
+    pdf_limits: what a request's PDFs may take. pdf_reader: reads them.
     """
 
     version: Version = "2023-06-01"
@@ -78,6 +78,7 @@ class Dialect:
     allows_sampling: bool = False
     is_interleaved: bool = False
     pdf_limits: PdfLimits = PdfLimits()  # noqa: RUF009 (immutable)
+    pdf_reader: PdfReader = read_pdfs
 
 
 def version_of(header: str | None) -> Version:
@@ -151,7 +152,7 @@ def _check_newest(fields: Mapping[str, Any], *, allows_sampling: bool) -> None:
 
 def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, stream: bool) -> MessagesRequest:
     messages = _checked_messages(wire, dialect)
-    pdfs = read_documents(messages, dialect.pdf_limits)
+    pdfs = read_documents(messages, dialect.pdf_limits, dialect.pdf_reader)
     check_num_pages(pdfs, rules.count_images(messages), dialect.pdf_limits)
     effort = wire.output_config and wire.output_config.effort
     return MessagesRequest(

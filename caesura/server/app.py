@@ -47,6 +47,7 @@ from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
 from caesura.server.file_sources import takes_long, with_files
 from caesura.server.files import FilesApi
 from caesura.server.front_door import FrontDoor
+from caesura.server.kept_pdfs import KeptPdfs
 from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
 from caesura.server.metrics import CONTENT_TYPE, Metrics
 from caesura.server.openai import OpenAiApi
@@ -96,6 +97,7 @@ class _MessagesApi:
         self._metrics = metrics
         self._background = Background()
         self._documents = Background()
+        self._pdfs = KeptPdfs()
 
     def routes(self) -> list[Route]:
         return [
@@ -161,12 +163,19 @@ class _MessagesApi:
         body = await exchange.read_body(self._config.max_body_bytes)
         files, tenant = self._backing.files, exchange.tenant
         dialect = dialect_of(self._config, exchange.headers.get("anthropic-version"), exchange.betas())
-        fields = await self._background.run(len(body), parse_json, body)
+        dialect = replace(dialect, pdf_reader=self._pdfs.of(tenant))
+        fields, is_slow = await self._background.run(len(body), _parsed, body)
         # Even a short body may name a file, or hold a PDF that takes very long.
         weight, background = len(body), self._background
-        if takes_long(fields):
+        if is_slow:
             weight, background = len(body) + MAX_INLINE_SIZE + 1, self._documents
         return await background.run(weight, lambda: parse(with_files(fields, files, tenant), dialect))
+
+
+def _parsed(body: bytes) -> tuple[object, bool]:
+    """The JSON of a body, and whether the rest takes long."""
+    fields = parse_json(body)
+    return fields, takes_long(fields)
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:
