@@ -22,6 +22,7 @@ from caesura.engine.phases import ANSWER_RESERVE
 from caesura.messages.blocks_in import MAX_TITLE_CHARACTERS, UNSUPPORTED_BLOCKS, WireDocument
 from caesura.messages.cache_rules import MAX_CACHE_BREAKPOINTS
 from caesura.messages.conversation_in import ATTRIBUTION_PREFIX
+from caesura.messages.document_rules import MAX_CITATIONS
 from caesura.messages.documents_in import MAX_DOCUMENT_CHARACTERS
 from caesura.messages.errors import HTTP_STATUS, InvalidRequestError
 from caesura.messages.images_in import MAX_IMAGE_CHARACTERS, MAX_IMAGE_SIDE_PIXELS, MAX_IMAGES
@@ -281,8 +282,11 @@ def test_the_limits_on_the_pages_are_those_of_the_code() -> None:
     limits = PdfLimits()
     assert f"at most {MAX_TITLE_CHARACTERS} characters) and" in documents
     assert f"at most {MAX_DOCUMENT_CHARACTERS:,} characters." in documents
+    assert f"at most {MAX_CITATIONS:,} of them" in documents
     assert f"at most {limits.max_pages} pages together" in documents
-    assert f"at most {limits.max_memory_bytes >> 30} GB of memory and {limits.deadline_s:g} seconds" in documents
+    assert (
+        f"at most {limits.max_memory_bytes >> 30} GB of memory and {limits.deadline_s:g} seconds" in documents
+    )
     assert f"reserve is {ANSWER_RESERVE} tokens" in read("docs/thinking.md")
     assert f"`{CLOSING_TEXT.strip()}`" in read("docs/thinking.md")
     for effort, budget in EFFORT_BUDGETS.items():

@@ -9,7 +9,8 @@ conversation. Leaves: sources; citations of their chunks, and the chunks of a ci
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
@@ -196,47 +197,54 @@ def citation_of(source: Source, first: int, last: int) -> Citation:
             )
 
 
-def range_of(citation: Citation, sources: Sequence[Source]) -> ChunkRange | None:
-    """The chunks that a citation is of; None where no source at hand holds it."""
+# Sources by their kind and their index among those of it.
+SourcesByIndex = Mapping[tuple[type, int], Source]
+
+
+def by_index(sources: Iterable[Source]) -> dict[tuple[type, int], Source]:
+    """Sources as citations name them."""
+    return {(type(source.block), source.index): source for source in sources}
+
+
+def range_of(citation: Citation, sources: SourcesByIndex) -> ChunkRange | None:
+    """The chunks that a citation is of; None where no source at hand holds it. Citations come by the
+    thousand, and so do chunks: none is looked at in vain.
+    """
     match citation:
         case WebSearchResultLocation():
             return None
         case SearchResultLocation():
-            source = _find(sources, SearchResultBlock, citation.search_result_index)
+            source = sources.get((SearchResultBlock, citation.search_result_index))
         case _:
-            source = _find(sources, DocumentBlock, citation.document_index)
+            source = sources.get((DocumentBlock, citation.document_index))
     if source is None:
         return None
-    chunks = [number for number, chunk in enumerate(source.chunks) if _is_in(chunk, citation)]
-    if isinstance(citation, PageLocation):
-        return _on_pages(source, chunks, citation.cited_text)
-    return ChunkRange(source.number, chunks[0], chunks[-1]) if chunks else None
+    first, stop = _named_chunks(source.chunks, citation)
+    if isinstance(citation, PageLocation) and first < stop:
+        region = source.chunks[first].start, source.chunks[stop - 1].end
+        at = source.text.find(citation.cited_text, *region) if citation.cited_text else -1
+        if at < 0:
+            return None
+        first, stop = _chunks_within(source.chunks, at, at + len(citation.cited_text))
+    return ChunkRange(source.number, first, stop - 1) if first < stop else None
 
 
-def _find(sources: Sequence[Source], kind: type, index: int) -> Source | None:
-    fitting = (each for each in sources if each.index == index and isinstance(each.block, kind))
-    return next(fitting, None)
-
-
-def _is_in(chunk: Chunk, citation: Citation) -> bool:
+def _named_chunks(chunks: Sequence[Chunk], citation: Citation) -> tuple[int, int]:
+    """The first chunk that a citation names, and the first behind it that it does not."""
     match citation:
         case CharLocation():
-            return chunk.end > citation.start_char_index and chunk.start < citation.end_char_index
+            return _chunks_within(chunks, citation.start_char_index, citation.end_char_index)
         case PageLocation():
-            return citation.start_page_number <= chunk.place < citation.end_page_number
+            places = citation.start_page_number, citation.end_page_number
         case ContentBlockLocation() | SearchResultLocation():
-            return citation.start_block_index <= chunk.place < citation.end_block_index
+            places = citation.start_block_index, citation.end_block_index
         case WebSearchResultLocation():
-            return False
+            return 0, 0
+    first, stop = (bisect_left(chunks, place, key=lambda chunk: chunk.place) for place in places)
+    return first, stop
 
 
-def _on_pages(source: Source, numbers: Sequence[int], cited: str) -> ChunkRange | None:
-    """The first chunks of these that say what was cited: pages alone do not tell."""
-    if not numbers or not cited:
-        return None
-    first_chunk, last_chunk = source.chunks[numbers[0]], source.chunks[numbers[-1]]
-    at = source.text.find(cited, first_chunk.start, last_chunk.end)
-    if at < 0:
-        return None
-    within = [n for n in numbers if source.chunks[n].end > at and source.chunks[n].start < at + len(cited)]
-    return ChunkRange(source.number, within[0], within[-1]) if within else None
+def _chunks_within(chunks: Sequence[Chunk], start: int, end: int) -> tuple[int, int]:
+    """Those that a part of the text touches."""
+    first = bisect_right(chunks, start, key=lambda chunk: chunk.end)
+    return first, bisect_left(chunks, end, key=lambda chunk: chunk.start)

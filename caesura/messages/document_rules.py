@@ -14,6 +14,8 @@ from caesura.messages.errors import InvalidRequestError
 from caesura.messages.pdf import PdfLimits
 from caesura.messages.wire_in import WireCountRequest, WireMessage
 
+MAX_CITATIONS = 5_000
+
 _NOUNS = {"document": "documents", "search_result": "search results"}
 
 
@@ -52,6 +54,16 @@ def _check_no_citations(path: str, block: WireDocument | WireSearchResult) -> No
     for position, part in enumerate(parts):
         if isinstance(part, WireText) and part.citations:
             raise InvalidRequestError(f"{place}.{position}.citations: Extra inputs are not permitted")
+
+
+def check_num_citations(messages: Sequence[WireMessage]) -> None:
+    """Each citation that comes back is looked up."""
+    blocks = (block for message in messages for block in message.content)
+    num_citations = sum(len(block.citations or ()) for block in blocks if isinstance(block, WireText))
+    if num_citations > MAX_CITATIONS:
+        raise InvalidRequestError(
+            f"messages: {num_citations} citations > {MAX_CITATIONS} maximum; shorten the conversation"
+        )
 
 
 def check_num_pages(pdfs: Pdfs, num_images: int, limits: PdfLimits) -> None:

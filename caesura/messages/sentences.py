@@ -55,6 +55,9 @@ ABBREVIATIONS = (
 # What is cited can be a sentence, so none is longer.
 MAX_CHARACTERS = 2_000
 
+# Longer than any abbreviation and the white space behind it.
+_END_CHARACTERS = 64
+
 _MARKED = re.compile(
     "[{}][{}]?[{}]|[{}]".format(*(re.escape("".join(each)) for each in (MARKS, CLOSERS, BLANKS, WIDE_MARKS)))
 )
@@ -71,11 +74,16 @@ class Span(NamedTuple):
 def sentences(text: str) -> list[Span]:
     """The sentences of a text, in order; together they hold all of it but white space."""
     found: list[Span] = []
-    start = 0
+    start = before = 0
+    has_words = False
     for at, following in _candidates(text):
-        if _ends(text, start, at, following):
-            found += _cut(text, start, at)
+        has_words = has_words or bool(text[before:at].strip())
+        before = at
+        if not has_words:
             start = at
+        elif _ends(text, start, at, following):
+            found += _cut(text, start, at)
+            start, has_words = at, False
     return found + _cut(text, start, len(text))
 
 
@@ -87,14 +95,14 @@ def _candidates(text: str) -> list[tuple[int, int]]:
 
 
 def _ends(text: str, start: int, at: int, following: int) -> bool:
-    """Whether the sentence that began at `start` ends at a candidate. following: the next candidate."""
-    said = text[start:at]
-    if not said.strip():
-        return False
+    """Whether the words that began at `start` end at a candidate. following: the next candidate."""
+    # Only the end is looked at, or a text of one sentence would be read over and over.
+    said = text[max(start, at - _END_CHARACTERS) : at]
     if said.endswith(BLANK_LINES):
         return True
     begun = text[at:following].strip()
-    last = said.split()[-1]
+    words = said.split()
+    last = words[-1] if words else ""
     is_initial = len(last) == 2 and last[0].isupper() and last[1] == "."
     return bool(begun) and not begun[0].islower() and not is_initial and last not in ABBREVIATIONS
 

@@ -24,7 +24,7 @@ from pydantic_core import from_json
 from caesura.messages import request_rules as rules
 from caesura.messages.cache_rules import check_cache_control
 from caesura.messages.conversation_in import conversation_of
-from caesura.messages.document_rules import check_documents, check_num_pages
+from caesura.messages.document_rules import check_documents, check_num_citations, check_num_pages
 from caesura.messages.documents_in import read_documents
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
@@ -189,6 +189,7 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> list[WireMess
     for index, message in enumerate(messages):
         rules.check_content(index, message, is_newest=is_newest)
     rules.check_num_images(rules.count_images(messages))
+    check_num_citations(messages)
     check_documents(wire, messages, has_inner_citations=not is_newest)
     check_tools(wire)
     rules.check_order(messages)

@@ -14,7 +14,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from caesura.messages.chunks import ChunkRange, Source, range_of, readings_in, sources_of
+from caesura.messages.chunks import (
+    ChunkRange,
+    Source,
+    SourcesByIndex,
+    by_index,
+    range_of,
+    readings_in,
+    sources_of,
+)
 from caesura.messages.cited_text import marked
 from caesura.messages.content import (
     Block,
@@ -40,6 +48,9 @@ CITING_HINT = (
 NO_TEXT = "This page holds no text that can be read."
 
 
+Known = dict[tuple[type, int], Source]
+
+
 class Told(NamedTuple):
     """A conversation without documents, and what of them can be cited."""
 
@@ -53,18 +64,18 @@ def without_documents(conversation: Conversation) -> Told:
         return Told(conversation, ())
     sources = sources_of(conversation)
     waiting = iter(sources)
-    known: list[Source] = []
+    known: Known = {}
     turns = tuple(_turn(turn, waiting, known) for turn in conversation.turns)
     return Told(replace(conversation, turns=turns), sources)
 
 
-def _turn(turn: Turn, waiting: Iterator[Source], known: list[Source]) -> Turn:
+def _turn(turn: Turn, waiting: Iterator[Source], known: Known) -> Turn:
     """known: the sources so far; those of this turn join them."""
     blocks = _marked_blocks(turn.content, known) if turn.role == "assistant" and known else turn.content
     return replace(turn, content=tuple(_block(block, waiting, known) for block in blocks))
 
 
-def _block(block: Block, waiting: Iterator[Source], known: list[Source]) -> Block:
+def _block(block: Block, waiting: Iterator[Source], known: Known) -> Block:
     match block:
         case ToolResultBlock():
             return replace(block, content=tuple(_part(part, waiting, known) for part in block.content))
@@ -74,14 +85,14 @@ def _block(block: Block, waiting: Iterator[Source], known: list[Source]) -> Bloc
             return block
 
 
-def _part(part: ResultPart, waiting: Iterator[Source], known: list[Source]) -> TextBlock | ImageBlock:
+def _part(part: ResultPart, waiting: Iterator[Source], known: Known) -> TextBlock | ImageBlock:
     if not isinstance(part, DocumentBlock | SearchResultBlock):
         return part
     if not part.is_citable:
         return TextBlock(text=_plain_text(part), cache_control=part.cache_control)
     source = next(waiting)
     hint = "" if known else f"{CITING_HINT}\n\n"
-    known.append(source)
+    known |= by_index((source,))
     text = hint + "\n".join(_numbered_lines(source))
     return TextBlock(text=text, cache_control=part.cache_control)
 
@@ -141,28 +152,46 @@ def _numbered_lines(source: Source) -> Iterator[str]:
             yield from lines
 
 
-def _marked_blocks(content: Sequence[Block], known: Sequence[Source]) -> list[Block]:
+def _marked_blocks(content: Sequence[Block], known: SourcesByIndex) -> list[Block]:
     """An assistant's blocks with their citations as markers; cited parts join the texts beside them."""
     blocks: list[Block] = []
-    was_cited = False
+    run = _Run()
     for block in content:
-        if not isinstance(block, TextBlock):
-            blocks.append(block)
-            was_cited = False
-            continue
-        ranges = _ranges(block, known)
-        text = marked(block.text, ranges)
-        before = blocks[-1] if blocks else None
-        if isinstance(before, TextBlock) and (was_cited or ranges):
-            control = _longest(before.cache_control, block.cache_control)
-            blocks[-1] = TextBlock(text=before.text + text, cache_control=control)
+        if isinstance(block, TextBlock):
+            ranges = _ranges(block, known)
+            if not run.joins(is_cited=bool(ranges)):
+                blocks += run.end()
+            run.add(marked(block.text, ranges), block.cache_control, is_cited=bool(ranges))
         else:
-            blocks.append(TextBlock(text=text, cache_control=block.cache_control))
-        was_cited = bool(ranges)
-    return blocks
+            blocks += [*run.end(), block]
+    return [*blocks, *run.end()]
 
 
-def _ranges(block: TextBlock, known: Sequence[Source]) -> list[ChunkRange]:
+class _Run:
+    """Texts that become one."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._control: CacheControl | None = None
+        self._was_cited = False
+
+    def joins(self, *, is_cited: bool) -> bool:
+        """Whether another text belongs to it."""
+        return is_cited or self._was_cited
+
+    def add(self, text: str, control: CacheControl | None, *, is_cited: bool) -> None:
+        self._texts.append(text)
+        self._control = _longest(self._control, control)
+        self._was_cited = is_cited
+
+    def end(self) -> list[TextBlock]:
+        """The text, if there is any; another run begins."""
+        texts, control = self._texts, self._control
+        self._texts, self._control, self._was_cited = [], None, False
+        return [TextBlock(text="".join(texts), cache_control=control)] if texts else []
+
+
+def _ranges(block: TextBlock, known: SourcesByIndex) -> list[ChunkRange]:
     found = (range_of(citation, known) for citation in block.citations)
     return list(dict.fromkeys(each for each in found if each is not None))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.messages.chunks import ChunkRange, Source, citation_of, range_of, sources_of
+from caesura.messages.chunks import ChunkRange, Source, by_index, citation_of, range_of, sources_of
 from caesura.messages.citations import (
     CharLocation,
     Citation,
@@ -231,7 +231,7 @@ def test_the_chunks_of_a_citation_are_found_again(told: Conversation) -> None:
         for first in range(len(source.chunks)):
             for last in range(first, min(first + 3, len(source.chunks))):
                 citation = citation_of(source, first, last)
-                there = range_of(citation, sources)
+                there = range_of(citation, by_index(sources))
                 assert there is not None
                 again = citation_of(sources[there.source], there.first, there.last)
                 if isinstance(citation, PageLocation):
@@ -242,7 +242,7 @@ def test_the_chunks_of_a_citation_are_found_again(told: Conversation) -> None:
 
 
 def test_a_citation_of_nothing_at_hand_has_no_chunks() -> None:
-    sources = sources_of(asked(plain()))
+    sources = by_index(sources_of(asked(plain())))
     far = CharLocation(cited_text="x", document_index=0, start_char_index=900, end_char_index=901)
     other = CharLocation(cited_text="x", document_index=1, start_char_index=0, end_char_index=1)
     web = WebSearchResultLocation(cited_text="x", encrypted_index="e", url="u")

@@ -323,6 +323,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
         with_answer(text("a", citations=[LOCATION] * 1_001)),
         "messages.1.content.0.text.citations: List should have at most 1000 items",
     ),
+    (
+        with_answer(*[text("a", citations=[LOCATION] * 1_000)] * 6),
+        "messages: 6000 citations > 5000 maximum; shorten the conversation",
+    ),
 ]
 
 

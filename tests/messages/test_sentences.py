@@ -45,3 +45,10 @@ def test_sentences_hold_everything_but_white_space(text: str) -> None:
     assert all(span.start < span.end for span in spans)
     rest = [0, *(place for span in spans for place in span), len(text)]
     assert all(not text[start:end].strip() for start, end in zip(rest[::2], rest[1::2], strict=True))
+
+
+@pytest.mark.parametrize("piece", ["a. b! ", "\n", "Dr. "])
+def test_long_texts_are_cut_without_reading_them_over_and_over(piece: str) -> None:
+    # Each takes well under a second, and would take minutes if every candidate looked at the whole.
+    text = piece * (1_000_000 // len(piece))
+    assert all(span.end - span.start <= MAX_CHARACTERS for span in sentences(text))

@@ -566,12 +566,14 @@ BLOCK_FIELDS = st.sampled_from(
     [
         *["type", "text", "thinking", "signature", "data", "cache_control", "role", "content"],
         *["id", "name", "input", "tool_use_id", "is_error", "source", "media_type", "input_schema", "schema"],
+        *["citations", "title", "context", "cited_text", "document_index", "start_char_index"],
     ]
 )
 NESTED = st.recursive(
     JSON
     | st.sampled_from(["user", "assistant", "system", "text", "thinking", "enabled", "hi", " "])
     | st.sampled_from(["tool_use", "tool_result", "image", "base64", "image/png", "custom", "json_schema"])
+    | st.sampled_from(["document", "search_result", "content", "text/plain", "char_location"])
     | st.sampled_from(["bash_20250124", "bash", "auto", "any", "tool", "object"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(BLOCK_FIELDS, inner, max_size=4),
     max_leaves=12,

@@ -68,7 +68,6 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *inner] if path else inner
 
 
-PLACES = places(BODY)
 # What already stands somewhere, and so is likely to be nearly right elsewhere.
 KNOWN = [TEXT, CALL, RESULT, ADD, COMPUTER, image(png(2, 2)), "text", "tool_use", "tool", "t1", "add", [], {}]
 VALUES = st.sampled_from(KNOWN) | st.recursive(
@@ -79,10 +78,10 @@ VALUES = st.sampled_from(KNOWN) | st.recursive(
 
 
 @st.composite
-def bodies(draw: st.DrawFn) -> dict[str, Any]:
+def bodies(draw: st.DrawFn, good: dict[str, Any] = BODY) -> dict[str, Any]:
     """A good body with a few places changed, emptied or said twice."""
-    body = copy.deepcopy(BODY)
-    for *above, last in draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=4)):
+    body = copy.deepcopy(good)
+    for *above, last in draw(st.lists(st.sampled_from(places(good)), min_size=1, max_size=4)):
         holder: Any = body
         for step in above:
             holder = holder[step] if has(holder, step) else None
@@ -106,9 +105,9 @@ def has(holder: Any, step: Any) -> bool:
     return isinstance(holder, list) and isinstance(step, int) and step < len(holder)
 
 
-async def statuses(body: dict[str, Any]) -> list[int]:
+async def statuses(body: dict[str, Any], reply: ScriptedReply = REPLY) -> list[int]:
     """How a body is answered: whole, streamed, counted."""
-    client = SigningClient(ScriptedClient(otherwise=REPLY), Sealer(bytes(32)))
+    client = SigningClient(ScriptedClient(otherwise=reply), Sealer(bytes(32)))
     transport = httpx.ASGITransport(create_app(client))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         whole = await http.post("/v1/messages", json=body)
