@@ -19,7 +19,7 @@ from starlette.routing import Route
 from caesura.engine.local_client import EFFORT_BUDGETS
 from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA
 from caesura.engine.phases import ANSWER_RESERVE
-from caesura.messages.blocks_in import UNSUPPORTED_BLOCKS
+from caesura.messages.blocks_in import MAX_TITLE_CHARACTERS, UNSUPPORTED_BLOCKS, WireDocument
 from caesura.messages.cache_rules import MAX_CACHE_BREAKPOINTS
 from caesura.messages.compaction import MAX_QUOTED_CHARACTERS, MAX_SUMMARY_TOKENS
 from caesura.messages.context_management import (
@@ -30,8 +30,11 @@ from caesura.messages.context_management import (
     NUM_KEPT_TOOL_USES,
 )
 from caesura.messages.conversation_in import ATTRIBUTION_PREFIX
+from caesura.messages.document_rules import MAX_CITATIONS
+from caesura.messages.documents_in import MAX_DOCUMENT_CHARACTERS
 from caesura.messages.errors import HTTP_STATUS, InvalidRequestError
 from caesura.messages.images_in import MAX_IMAGE_CHARACTERS, MAX_IMAGE_SIDE_PIXELS, MAX_IMAGES
+from caesura.messages.pdf import PdfLimits
 from caesura.messages.request import OutputFormat
 from caesura.messages.request_rules import MAX_STOP_SEQUENCE_CHARACTERS, MAX_STOP_SEQUENCES
 from caesura.messages.response import MissReason, Usage
@@ -212,6 +215,8 @@ def test_the_api_page_lists_every_block() -> None:
         "thinking",
         "redacted_thinking",
         "image",
+        "document",
+        "search_result",
         "tool_use",
         "tool_result",
         "tool_reference",
@@ -254,6 +259,15 @@ def test_the_tools_page_lists_every_type() -> None:
 def test_the_tools_page_lists_every_form_of_an_answer() -> None:
     kinds = get_args(get_type_hints(OutputFormat)["kind"])
     assert set(table("docs/tools.md", "Answers of a given form")) == set(kinds)
+
+
+def test_the_documents_page_lists_every_source() -> None:
+    fates = table("docs/documents.md", "What can be read")
+    shapes = get_args(get_args(WireDocument.model_fields["source"].annotation)[0]) or get_args(
+        WireDocument.model_fields["source"].annotation
+    )
+    kinds = {kind for shape in shapes for kind in get_args(shape.model_fields["type"].annotation)}
+    assert set(fates) == kinds | {"search_result"}
 
 
 def test_the_caching_page_says_what_the_code_does() -> None:
@@ -305,6 +319,15 @@ def test_the_limits_on_the_pages_are_those_of_the_code() -> None:
     assert f"at most {MAX_TOOLS:,}; see [tools]" in api
     assert f"of at most {MAX_IMAGE_CHARACTERS // MIB} MB encoded" in api
     assert f"{MAX_IMAGE_SIDE_PIXELS:,} pixels a side, at most {MAX_IMAGES};" in api
+    documents = read("docs/documents.md")
+    limits = PdfLimits()
+    assert f"at most {MAX_TITLE_CHARACTERS} characters) and" in documents
+    assert f"at most {MAX_DOCUMENT_CHARACTERS:,} characters." in documents
+    assert f"at most {MAX_CITATIONS:,} of them" in documents
+    assert f"at most {limits.max_pages} pages together" in documents
+    assert (
+        f"at most {limits.max_memory_bytes >> 30} GB of memory and {limits.deadline_s:g} seconds" in documents
+    )
     assert f"reserve is {ANSWER_RESERVE} tokens" in read("docs/thinking.md")
     assert f"`{CLOSING_TEXT.strip()}`" in read("docs/thinking.md")
     for effort, budget in EFFORT_BUDGETS.items():

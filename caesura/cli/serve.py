@@ -35,6 +35,7 @@ from caesura.cli.storing import FILES_SIZE, Files, parse_files
 from caesura.cli.tracing import Trace, tracing_to
 from caesura.messages.client import Client
 from caesura.messages.errors import CaesuraError
+from caesura.messages.pdf import PdfLimits
 from caesura.messages.remote import RemoteClient
 from caesura.messages.sealing import Sealer, load_key
 from caesura.messages.signing import SigningClient
@@ -176,6 +177,7 @@ def serve(
     fetch_urls: FetchUrls = False,
     open_metrics: OpenMetrics = False,
     memory_folder: MemoryFolder = None,
+    pdf_pages: Annotated[int, typer.Option(min=1, help="The most PDF pages of a request.")] = 100,
     strict: Annotated[bool, typer.Option(help="Refuse request fields that are not known.")] = False,
     page: Annotated[bool, typer.Option(help="Whether to serve the chat page.")] = True,
     verbose: Annotated[bool, typer.Option(help="Whether to log every request.")] = False,
@@ -198,6 +200,7 @@ def serve(
                 allowed_hosts=tuple(allow_host or ()),
                 allowed_origins=tuple(allow_origin or ()),
                 opens_metrics=open_metrics,
+                pdf_limits=PdfLimits(max_pages=pdf_pages),
             ),
             num_threads=threads,
             loading=Loading(

@@ -31,7 +31,7 @@ from caesura.messages.errors import InvalidRequestError
 from caesura.messages.events import Event
 from caesura.messages.response import Usage
 from caesura.tokens.chat_format import ChatFormat
-from caesura.tokens.parser import BlockParser
+from caesura.tokens.cited_parser import ReplyParser, reply_parser
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Prepared(NamedTuple):
     sequence: Sequence
     machine: PhaseMachine
     keeper: Keeper
-    parser: BlockParser
+    parser: ReplyParser
     told: list[Event]
     max_output: int
     num_cached_estimate: int = 0
@@ -202,11 +202,15 @@ class EngineCore:
             max_tokens=max_output,
             calls=request.constraint.calls,
         )
-        parser = self._format.parser(
-            request.opening,
-            stop_sequences=request.stop_sequences,
-            is_continued=request.is_continued,
-            is_verbatim=request.constraint.answer is not None,
+        parser = reply_parser(
+            lambda stops: self._format.parser(
+                request.opening,
+                stop_sequences=stops,
+                is_continued=request.is_continued,
+                is_verbatim=request.constraint.answer is not None and not request.sources,
+            ),
+            request.sources,
+            request.stop_sequences,
         )
         # With no room for output there is nothing to force either.
         move = machine.begin(request.opening) if max_output else Move(PhaseState("start"), ())
@@ -376,12 +380,12 @@ class EngineCore:
         )
 
 
-def _force(sequence: Sequence, parser: BlockParser, token: int) -> list[Event]:
+def _force(sequence: Sequence, parser: ReplyParser, token: int) -> list[Event]:
     return _append(sequence, parser, token, is_forced=True, log_prob=0.0)
 
 
 def _append(
-    sequence: Sequence, parser: BlockParser, token: int, *, is_forced: bool, log_prob: float
+    sequence: Sequence, parser: ReplyParser, token: int, *, is_forced: bool, log_prob: float
 ) -> list[Event]:
     sequence.ids.append(token)
     sequence.is_forced.append(is_forced)

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from caesura.engine.citation_grammar import counts_text
+from caesura.messages.chunks import Source
 from caesura.messages.content import Tool
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.request import OutputFormat, ToolChoice
 
-Kind = Literal["json_schema", "xml", "yaml", "lark", "regex", "calls"]
+Kind = Literal["json_schema", "xml", "yaml", "lark", "regex", "calls", "citations"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,8 @@ class GrammarSource:
     """A grammar before it is compiled.
 
     kind: how `text` is to be read.
-    text: the schema as JSON, the Lark grammar, the regular expression, or a list of tools as JSON.
+    text: the schema as JSON, the Lark grammar, the regular expression, or a list of tools as JSON; for
+        citations a list of how many chunks each source has.
     path: where the request holds it, for errors; for calls the places of the tools, in order.
     """
 
@@ -40,6 +43,11 @@ def format_source(output_format: OutputFormat) -> GrammarSource:
     if kind == "regex":
         return _source(kind, output_format.text or "", (f"{path}.pattern",))
     return _source(kind, _json(output_format.schema or {}, path), (f"{path}.schema",))
+
+
+def citations_source(sources: Sequence[Source]) -> GrammarSource:
+    """The grammar of an answer that may cite these."""
+    return GrammarSource(kind="citations", text=counts_text(sources), path=("messages",))
 
 
 def calls_source(tools: Sequence[Tool], choice: ToolChoice) -> GrammarSource | None:

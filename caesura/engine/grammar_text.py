@@ -14,6 +14,7 @@ from typing import Any
 
 import llguidance
 
+from caesura.engine.citation_grammar import citation_grammar
 from caesura.engine.grammar_sources import GrammarSource
 from caesura.engine.schemas.compiling import (
     Call,
@@ -80,6 +81,8 @@ def grammar_text(source: GrammarSource, effort: Effort) -> GrammarText:
             return _regex(source)
         case "calls":
             return _calls(source, effort)
+        case "citations":
+            return GrammarText(text=citation_grammar(json.loads(source.text)) + _SETTINGS)
         case "json_schema":
             return _schema(source, effort, json_grammar)
         case "xml":

@@ -237,6 +237,8 @@ def _info(folder: Path, name: str, max_positions: int) -> ModelInfo:
         max_tokens=count("max_tokens"),
         trained_tokens=count("trained_tokens"),
         can_think=True,
+        can_cite=True,
+        can_read_pdf=True,
     )
 
 

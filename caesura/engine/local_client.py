@@ -10,8 +10,8 @@ before it, not over 20. What `message_start` says of the cache is an estimate, w
 exact. Where the format writes former turns otherwise than they were generated, the engine is given what the
 next prompt will begin with, to compute it while nobody asks for anything.
 
-What the answer must look like and which tools may be called becomes grammars, which are compiled before
-anything is queued too.
+What the answer must look like, which tools may be called and what may be cited becomes grammars, which are
+compiled before anything is queued too.
 
 How thinking is asked for: "disabled" opens the answer; "enabled" opens a thought of at most
 `budget_tokens`; "adaptive" lets the model's first token decide, and `EFFORT_BUDGETS` limits its thought. A
@@ -189,9 +189,10 @@ class LocalClient:
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
-            constraint=await constraint_of(request, served.grammars),
+            constraint=await constraint_of(request, served.grammars, prompt.sources),
             tenant=request.tenant,
             retentions=tuple(map(_retention, prompt.breakpoints)),
+            sources=prompt.sources,
         )
 
     async def _render(self, served: _Served, request: MessagesRequest) -> Prompt:

@@ -6,10 +6,13 @@ what cannot be promised, before anything is queued. Read next: `constraint.py`, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.grammar import GrammarCompiler
-from caesura.engine.grammar_sources import calls_source, format_source
+from caesura.engine.grammar_sources import GrammarSource, calls_source, citations_source, format_source
 from caesura.engine.phases import CallRules
+from caesura.messages.chunks import Source
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.request import MessagesRequest
 from caesura.tokens.phase_tokens import PhaseTokens
@@ -28,14 +31,19 @@ def check_promises(request: MessagesRequest, tokens: PhaseTokens) -> None:
         )
 
 
-async def constraint_of(request: MessagesRequest, grammars: GrammarCompiler) -> Constraint:
-    """The grammars that the reply keeps to. Raises InvalidRequestError for what cannot be enforced."""
-    choice, output_format = request.tool_choice, request.output_format
-    calls = calls_source(request.conversation.tools, choice)
-    if calls is None and output_format is None:
+async def constraint_of(
+    request: MessagesRequest, grammars: GrammarCompiler, sources: Sequence[Source]
+) -> Constraint:
+    """The grammars that the reply keeps to. Raises InvalidRequestError for what cannot be enforced.
+
+    sources: what the reply may cite.
+    """
+    calls, answer = calls_source(request.conversation.tools, request.tool_choice), _answer(request, sources)
+    if calls is None and answer is None:
         return FREE
+    choice = request.tool_choice
     return Constraint(
-        answer=None if output_format is None else await grammars.compiled(format_source(output_format)),
+        answer=None if answer is None else await grammars.compiled(answer),
         call=None if calls is None else await grammars.compiled(calls),
         calls=CallRules(
             is_offered=calls is not None,
@@ -43,3 +51,11 @@ async def constraint_of(request: MessagesRequest, grammars: GrammarCompiler) -> 
             is_parallel=choice.is_parallel,
         ),
     )
+
+
+def _answer(request: MessagesRequest, sources: Sequence[Source]) -> GrammarSource | None:
+    if request.output_format is None:
+        return citations_source(sources) if sources else None
+    if sources:
+        raise InvalidRequestError("output_config.format: Citations cannot be enabled with an output format")
+    return format_source(request.output_format)

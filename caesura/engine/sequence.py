@@ -13,6 +13,7 @@ from typing import Literal
 from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.phases import PhaseState
 from caesura.engine.prefix_tree import Node
+from caesura.messages.chunks import Source
 from caesura.messages.request import Sampling
 from caesura.messages.response import Usage
 from caesura.tokens.phase_tokens import Opening
@@ -53,6 +54,7 @@ class SequenceRequest:
         masks, temperature 1).
     tenant: whose prefixes it shares; nobody else's are ever read.
     retentions: which parts of the prompt are to be kept, and how long.
+    sources: what the answer may cite. Where there are any, its text is read for citations.
     """
 
     prompt: tuple[int, ...]
@@ -66,6 +68,7 @@ class SequenceRequest:
     wants_log_probs: bool = False
     tenant: str = ""
     retentions: tuple[Retention, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.prompt:

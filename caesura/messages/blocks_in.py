@@ -17,8 +17,6 @@ from caesura.messages.content import MediaType
 # Blocks of the API that this server knows by name but does not read.
 UNSUPPORTED_BLOCKS = frozenset(
     {
-        "document",
-        "search_result",
         "server_tool_use",
         "web_search_tool_result",
         "web_fetch_tool_result",
@@ -38,6 +36,7 @@ UNSUPPORTED_BLOCKS = frozenset(
     }
 )
 MAX_TOOL_ID_CHARACTERS = 256
+MAX_TITLE_CHARACTERS = 500
 
 Ignored = Any
 ToolId = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=MAX_TOOL_ID_CHARACTERS)]
@@ -117,7 +116,55 @@ class WireToolReference(Shape):
     cache_control: WireCacheControl | None = None
 
 
-WireResultBlock = Annotated[WireText | WireImage | WireToolReference, Field(discriminator="type")]
+class WirePlainText(Shape):
+    type: Literal["text"]
+    media_type: Literal["text/plain"]
+    data: str
+    # Of the file that it was put in the place of; see `caesura/server/file_sources.py`.
+    file_id: str | None = None
+
+
+class WirePdf(Shape):
+    type: Literal["base64"]
+    media_type: Literal["application/pdf"]
+    data: str
+    file_id: str | None = None
+
+
+class WireParts(Shape):
+    type: Literal["content"]
+    content: Annotated[
+        list[Annotated[WireText | WireImage, Field(discriminator="type")]],
+        Field(min_length=1, fail_fast=True),
+        BeforeValidator(as_blocks),
+    ]
+
+
+class WireCitations(Shape):
+    enabled: bool | None = None
+
+
+class WireDocument(Shape):
+    type: Literal["document"]
+    source: Annotated[WirePlainText | WirePdf | WireParts | WireElsewhere, Field(discriminator="type")]
+    title: Annotated[str, Field(max_length=MAX_TITLE_CHARACTERS)] | None = None
+    context: str | None = None
+    citations: WireCitations | None = None
+    cache_control: WireCacheControl | None = None
+
+
+class WireSearchResult(Shape):
+    type: Literal["search_result"]
+    source: str
+    title: str
+    content: Annotated[list[WireText], Field(min_length=1, fail_fast=True)]
+    citations: WireCitations | None = None
+    cache_control: WireCacheControl | None = None
+
+
+WireResultBlock = Annotated[
+    WireText | WireImage | WireDocument | WireSearchResult | WireToolReference, Field(discriminator="type")
+]
 
 
 class WireToolResult(Shape):
@@ -167,6 +214,8 @@ WireBlock = Annotated[
     | WireThinking
     | WireRedactedThinking
     | WireImage
+    | WireDocument
+    | WireSearchResult
     | WireToolUse
     | WireToolResult
     | WireMcpToolUse

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import Any, Literal
 
+from caesura.messages.citations import Citation
+
 Role = Literal["user", "assistant", "system"]
 MediaType = Literal["image/png", "image/jpeg", "image/gif", "image/webp"]
 
@@ -31,10 +33,12 @@ class TextBlock:
 
     text: the text itself, never empty in a valid request.
     cache_control: a cache breakpoint after this block, if any.
+    citations: where an assistant's text comes from, if it says so.
     """
 
     text: str
     cache_control: CacheControl | None = None
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,65 @@ class ImageBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlainText:
+    """A document that is one text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfPages:
+    """A document that is a PDF.
+
+    data: the file, as it was sent. pages: the text of each page; empty for one that holds none.
+    """
+
+    data: bytes = field(repr=False)
+    pages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentParts:
+    """A document in parts that its sender has cut: each is cited as a whole, pictures never."""
+
+    content: tuple[TextBlock | ImageBlock, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentBlock:
+    """Something to read. Of a PDF the text alone is read.
+
+    source: what it says.
+    title, context: said of it; the model reads them, and they are never cited.
+    is_citable: whether the answer is to say where in it things come from.
+    file_id: of the file that it came in, if it did.
+    cache_control: a cache breakpoint after this block, if any; never inside a tool's result.
+    """
+
+    source: PlainText | PdfPages | ContentParts
+    title: str | None = None
+    context: str | None = None
+    is_citable: bool = False
+    file_id: str | None = None
+    cache_control: CacheControl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResultBlock:
+    """Something that was found: a document in parts, each of which is cited as a whole.
+
+    source: where it was found, often a URL; title: what it is called there.
+    content: its parts. is_citable, cache_control: see `DocumentBlock`.
+    """
+
+    source: str
+    title: str
+    content: tuple[TextBlock, ...]
+    is_citable: bool = False
+    cache_control: CacheControl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolUseBlock:
     """The model calls a tool.
 
@@ -107,7 +170,7 @@ class ToolResultBlock:
     """
 
     tool_use_id: str
-    content: tuple[TextBlock | ImageBlock, ...] = ()
+    content: tuple[ResultPart, ...] = ()
     is_error: bool = False
     cache_control: CacheControl | None = None
     is_server_run: bool = False
@@ -125,15 +188,8 @@ class CompactionBlock:
     content: str | None
 
 
-Block = (
-    TextBlock
-    | ThinkingBlock
-    | RedactedThinkingBlock
-    | ImageBlock
-    | ToolUseBlock
-    | ToolResultBlock
-    | CompactionBlock
-)
+ResultPart = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock
+Block = ResultPart | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock | ToolResultBlock | CompactionBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from caesura.messages.blocks_in import (
     WireBlock,
     WireCompaction,
+    WireDocument,
     WireImage,
     WireMcpToolResult,
     WireMcpToolUse,
     WireRedactedThinking,
     WireResultBlock,
+    WireSearchResult,
     WireText,
     WireThinking,
     WireToolReference,
@@ -29,8 +32,12 @@ from caesura.messages.content import (
     CacheControl,
     CompactionBlock,
     Conversation,
+    DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
+    ResultPart,
+    Role,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     Tool,
@@ -39,6 +46,7 @@ from caesura.messages.content import (
     Turn,
     merge_turns,
 )
+from caesura.messages.documents_in import Pdfs, citations_of, document_of, search_result_of
 from caesura.messages.images_in import image_of
 from caesura.messages.replayed import Told, split_calls
 from caesura.messages.tool_references import described, tools_of
@@ -47,18 +55,28 @@ from caesura.messages.wire_in import WireCountRequest
 
 ATTRIBUTION_PREFIX = "x-anthropic-billing-header:"
 
+_UNMARKED = (WireThinking, WireRedactedThinking, WireCompaction)
+_Markable = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolUseBlock | ToolResultBlock
 
-def conversation_of(wire: WireCountRequest, told: Told) -> Conversation:
-    """The conversation; raises InvalidRequestError for a picture that is refused.
 
-    told: the messages that count.
+class _Known(NamedTuple):
+    """What blocks refer to. tools: by name. pdfs: what was read of the request's PDFs."""
+
+    tools: Mapping[str, Tool]
+    pdfs: Pdfs
+
+
+def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversation:
+    """The conversation; raises InvalidRequestError for a picture, a document or a citation that is refused.
+
+    told: the messages that count. pdfs: what was read of their PDFs.
     """
     tools = tools_of(wire, told.messages)
-    by_name = {tool.name: tool for tool in tools}
+    known = _Known({tool.name: tool for tool in tools}, pdfs)
     turns: list[Turn] = []
     for index, message in enumerate(told.messages):
         blocks = tuple(
-            _block(block, told.path(index, position), by_name)
+            _block(block, told.path(index, position), message.role, known)
             for position, block in enumerate(message.content)
         )
         turns.append(Turn(role=message.role, content=blocks))
@@ -76,24 +94,30 @@ def _text(wire: WireText) -> TextBlock:
     return TextBlock(text=wire.text, cache_control=cache_control_of(wire.cache_control))
 
 
-def _block(wire: WireBlock, path: str, tools: Mapping[str, Tool]) -> Block:
+def _block(wire: WireBlock, path: str, role: Role, known: _Known) -> Block:
+    control = None if isinstance(wire, _UNMARKED) else cache_control_of(wire.cache_control)
     match wire:
         case WireText():
-            return _text(wire)
+            # A user's citations mean nothing.
+            told = wire.citations if role == "assistant" else None
+            return replace(_text(wire), citations=citations_of(told, f"{path}.text.citations"))
         case WireThinking():
             return ThinkingBlock(thinking=wire.thinking, signature=wire.signature, path=path)
         case WireRedactedThinking():
             return RedactedThinkingBlock(data=wire.data, path=path)
         case WireImage():
-            return image_of(wire, path, cache_control_of(wire.cache_control))
+            return image_of(wire, path, control)
+        case WireDocument():
+            return document_of(wire, path, known.pdfs, control)
+        case WireSearchResult():
+            return search_result_of(wire, path, control)
         case WireToolUse():
-            control = cache_control_of(wire.cache_control)
             return ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, cache_control=control)
         case WireToolResult():
-            return _tool_result(wire, path, tools)
+            return _tool_result(wire, path, known)
         case WireMcpToolUse():
             call = ToolUseBlock(id=wire.id, name=wire.name, input=wire.input, is_server_run=True)
-            return replace(call, cache_control=cache_control_of(wire.cache_control))
+            return replace(call, cache_control=control)
         case WireMcpToolResult():
             return _server_result(wire)
         case WireCompaction():
@@ -110,13 +134,13 @@ def _server_result(wire: WireMcpToolResult) -> ToolResultBlock:
     )
 
 
-def _tool_result(wire: WireToolResult, path: str, tools: Mapping[str, Tool]) -> ToolResultBlock:
+def _tool_result(wire: WireToolResult, path: str, known: _Known) -> ToolResultBlock:
     """Breakpoints inside the result become one after it, which keeps at least as much, and as long."""
     breakpoints = sorted(marked(wire), key=lambda control: control.ttl == "1h")
     return ToolResultBlock(
         tool_use_id=wire.tool_use_id,
         content=tuple(
-            _result_block(block, f"{path}.tool_result.content.{position}", tools)
+            _result_part(block, f"{path}.tool_result.content.{position}", known)
             for position, block in enumerate(wire.content or [])
         ),
         is_error=bool(wire.is_error),
@@ -124,14 +148,18 @@ def _tool_result(wire: WireToolResult, path: str, tools: Mapping[str, Tool]) -> 
     )
 
 
-def _result_block(wire: WireResultBlock, path: str, tools: Mapping[str, Tool]) -> TextBlock | ImageBlock:
+def _result_part(wire: WireResultBlock, path: str, known: _Known) -> ResultPart:
     match wire:
         case WireText():
             return TextBlock(text=wire.text)
         case WireToolReference():
-            return described(wire, tools)
+            return described(wire, known.tools)
         case WireImage():
             return image_of(wire, path, None)
+        case WireDocument():
+            return document_of(wire, path, known.pdfs, None)
+        case WireSearchResult():
+            return search_result_of(wire, path, None)
 
 
 def _without_attribution(system: list[WireText]) -> tuple[TextBlock, ...]:
@@ -152,7 +180,7 @@ def _marked(turn: Turn, control: CacheControl | None) -> Turn:
     blocks = list(turn.content)
     for position in reversed(range(len(blocks))):
         block = blocks[position]
-        if isinstance(block, TextBlock | ImageBlock | ToolUseBlock | ToolResultBlock):
+        if isinstance(block, _Markable):
             blocks[position] = replace(block, cache_control=block.cache_control or control)
             break
     return replace(turn, content=tuple(blocks))

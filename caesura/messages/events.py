@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
+from caesura.messages.citations import Citation
 from caesura.messages.content import Block
 from caesura.messages.context_management import AppliedEdit
 from caesura.messages.response import CacheMiss, InputTransformation, StopReason, Usage
@@ -55,6 +56,14 @@ class TextDelta:
 
     index: int
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitationsDelta:
+    """One more place that the open text block comes from."""
+
+    index: int
+    citation: Citation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +140,7 @@ Event = (
     MessageStart
     | BlockStart
     | TextDelta
+    | CitationsDelta
     | ThinkingDelta
     | SignatureDelta
     | InputJsonDelta

@@ -18,9 +18,14 @@ from itertools import accumulate
 from caesura.messages.content import (
     Block,
     CompactionBlock,
+    ContentParts,
     Conversation,
+    DocumentBlock,
     ImageBlock,
+    PdfPages,
+    PlainText,
     RedactedThinkingBlock,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     Tool,
@@ -162,6 +167,11 @@ def _text(block: Block) -> str:
             return block.data
         case ImageBlock():
             return blake2b(block.data, digest_size=_HASH_BYTES).hexdigest()
+        case DocumentBlock():
+            return f"{block.title}\0{block.context}\0{block.is_citable}\0{_document_text(block)}"
+        case SearchResultBlock():
+            parts = "\0".join(part.text for part in block.content)
+            return f"{block.title}\0{block.source}\0{block.is_citable}\0{parts}"
         case ToolUseBlock():
             return f"{block.name}\0{json.dumps(dict(block.input))}"
         case ToolResultBlock():
@@ -169,6 +179,16 @@ def _text(block: Block) -> str:
             return f"{block.is_error}\0{inner}"
         case CompactionBlock():
             return block.content or ""
+
+
+def _document_text(block: DocumentBlock) -> str:
+    match block.source:
+        case PlainText(text=text):
+            return text
+        case PdfPages(pages=pages):
+            return "\f".join(pages)
+        case ContentParts(content=content):
+            return "\0".join(map(_text, content))
 
 
 def _hash_block(role: str, block: Block) -> bytes:

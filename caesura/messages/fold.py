@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from caesura.messages.citations import Citation
 from caesura.messages.closing import closing
 from caesura.messages.content import Block, CompactionBlock, TextBlock, ThinkingBlock, ToolUseBlock
 from caesura.messages.errors import ApiError
 from caesura.messages.events import (
     BlockStart,
+    CitationsDelta,
     CompactionDelta,
     Event,
     InputJsonDelta,
@@ -33,10 +35,11 @@ _CUTTING: frozenset[StopReason] = frozenset({"max_tokens", "model_context_window
 
 @dataclass(slots=True)
 class _OpenBlock:
-    """A block while its pieces arrive: as it opened, its pieces, its signature."""
+    """A block while its pieces arrive: as it opened, its pieces, its citations, its signature."""
 
     block: Block
     pieces: list[str] = field(default_factory=list[str])
+    citations: list[Citation] = field(default_factory=list[Citation])
     signature: str = ""
 
     def built(self, *, is_cut: bool) -> Block:
@@ -47,7 +50,8 @@ class _OpenBlock:
         text = "".join(self.pieces)
         match self.block:
             case TextBlock():
-                return TextBlock(text=self.block.text + text)
+                citations = (*self.block.citations, *self.citations)
+                return TextBlock(text=self.block.text + text, citations=citations)
             case ThinkingBlock():
                 signature = self.signature or self.block.signature
                 return ThinkingBlock(thinking=self.block.thinking + text, signature=signature)
@@ -86,6 +90,8 @@ class MessageFold:
         match event:
             case TextDelta():
                 self._open(event.index).pieces.append(event.text)
+            case CitationsDelta():
+                self._open(event.index).citations.append(event.citation)
             case ThinkingDelta():
                 self._open(event.index).pieces.append(event.thinking)
             case InputJsonDelta():

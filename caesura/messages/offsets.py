@@ -10,6 +10,7 @@ from dataclasses import replace
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
+    CitationsDelta,
     CompactionDelta,
     Event,
     InputJsonDelta,
@@ -19,7 +20,14 @@ from caesura.messages.events import (
 )
 
 _INDEXED = (
-    BlockStart | BlockStop | TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta | CompactionDelta
+    BlockStart
+    | BlockStop
+    | TextDelta
+    | CitationsDelta
+    | ThinkingDelta
+    | SignatureDelta
+    | InputJsonDelta
+    | CompactionDelta
 )
 
 

@@ -66,8 +66,12 @@ class Told:
         try:
             yield
         except InvalidRequestError as error:
-            message = _PATH.sub(self._true_path, error.message, count=1)
+            message = self.true_path(error.message)
             raise InvalidRequestError(message, error_code=error.error_code) from error
+
+    def true_path(self, path: str) -> str:
+        """Where the body has what stands at this place among the messages that count."""
+        return _PATH.sub(self._true_path, path, count=1)
 
     def _true_path(self, found: re.Match[str]) -> str:
         if found[2] is None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from caesura.messages.content import Tool, Turn
 from caesura.messages.context_in import context_json
+from caesura.messages.document_json import cache_control_json
 from caesura.messages.request import MessagesRequest, OutputFormat, Sampling, Thinking, ToolChoice
-from caesura.messages.wire import block_json, cache_control_json
+from caesura.messages.wire import block_json
 
 _DEFAULTS = Sampling()
 _TOOL_CHOICE = ToolChoice()

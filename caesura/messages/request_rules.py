@@ -11,10 +11,15 @@ from itertools import groupby
 from typing import Any, cast
 
 from caesura.messages.blocks_in import (
+    WireBlock,
+    WireDocument,
     WireImage,
     WireMcpToolResult,
     WireMcpToolUse,
+    WireParts,
     WireRedactedThinking,
+    WireResultBlock,
+    WireSearchResult,
     WireText,
     WireThinking,
     WireToolResult,
@@ -36,6 +41,7 @@ MAX_STOP_SEQUENCE_CHARACTERS = 1_024
 # By which clients know that they are to go on without the field.
 _ERROR_CODES = {"thread": "thread_unsupported_request"}
 _NOT_PERMITTED = "Extra inputs are not permitted"
+_USERS_BLOCKS = (WireImage, WireDocument, WireSearchResult, WireToolResult)
 
 
 def is_thinking(thinking: WireThinkingConfig | None) -> bool:
@@ -59,7 +65,10 @@ def check_num_blocks(fields: Mapping[str, Any]) -> None:
 
 
 def _num_inner(block: object) -> int:
-    content = cast("dict[str, object]", block).get("content") if isinstance(block, dict) else None
+    fields = cast("dict[str, object]", block) if isinstance(block, dict) else {}
+    source = fields.get("source")
+    holder = cast("dict[str, object]", source) if isinstance(source, dict) else fields
+    content = holder.get("content", fields.get("content"))
     return len(cast("list[object]", content)) if isinstance(content, list) else 0
 
 
@@ -171,20 +180,22 @@ def check_text(path: str, block: WireText) -> None:
         raise InvalidRequestError(f"{path}: text content blocks must contain non-whitespace text")
 
 
-def check_content(index: int, message: WireMessage, *, has_citations: bool) -> None:
+def check_content(index: int, message: WireMessage, *, is_newest: bool) -> None:
     """One message's blocks against its role.
 
-    has_citations: whether the dialect knows `citations` on a user's text.
+    is_newest: whether the dialect knows neither `citations` on a user's text nor a document of the
+        assistant's.
     """
     for position, block in enumerate(message.content):
         path = f"messages.{index}.content.{position}"
         if isinstance(block, WireText):
             check_text(f"{path}.text", block)
-            if block.citations and message.role != "assistant" and not has_citations:
+            if block.citations and message.role != "assistant" and is_newest:
                 raise InvalidRequestError(f"{path}.text.citations: {_NOT_PERMITTED}")
             continue
-        role = "user" if isinstance(block, WireImage | WireToolResult) else "assistant"
-        if message.role != role:
+        is_assistants_own = isinstance(block, WireDocument) and not is_newest and message.role == "assistant"
+        role = "user" if isinstance(block, _USERS_BLOCKS) else "assistant"
+        if message.role != role and not is_assistants_own:
             raise InvalidRequestError(
                 f"{path}.type: `{block.type}` blocks are only allowed in `{role}` messages"
             )
@@ -203,11 +214,21 @@ def _check_result(path: str, result: WireToolResult) -> None:
             )
 
 
-def check_num_images(messages: Iterable[WireMessage]) -> None:
-    """Not too many pictures, those in results counted."""
+def count_images(messages: Iterable[WireMessage]) -> int:
+    """How many pictures there are, those in results and in documents counted."""
     blocks = [block for message in messages for block in message.content if block.type != "text"]
     inner = [one for block in blocks if isinstance(block, WireToolResult) for one in block.content or []]
-    num_images = sum(isinstance(block, WireImage) for block in (*blocks, *inner))
+    return sum(map(_num_images, (*blocks, *inner)))
+
+
+def _num_images(block: WireBlock | WireResultBlock) -> int:
+    if isinstance(block, WireDocument) and isinstance(block.source, WireParts):
+        return sum(isinstance(part, WireImage) for part in block.source.content)
+    return int(isinstance(block, WireImage))
+
+
+def check_num_images(num_images: int) -> None:
+    """Not too many pictures."""
     if num_images > MAX_IMAGES:
         raise InvalidRequestError(
             f"messages: too much media: 0 document pages + {num_images} images > {MAX_IMAGES} maximum"

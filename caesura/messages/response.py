@@ -143,6 +143,8 @@ class ModelInfo:
     can_think: whether thinking may be switched on.
     can_see: whether it reads pictures.
     can_structure: whether the form of an answer, and of calls, is guaranteed.
+    can_cite: whether answers can say where in the documents things come from.
+    can_read_pdf: whether it is shown the text of PDFs.
     """
 
     id: str
@@ -154,3 +156,5 @@ class ModelInfo:
     can_think: bool
     can_see: bool = False
     can_structure: bool = False
+    can_cite: bool = False
+    can_read_pdf: bool = False

@@ -1,10 +1,10 @@
 """A Client that says what it was told to say: the fake of every test that needs no network weights.
 
-It keeps the protocol honestly: the prescribed event order, thinking only where the request switched it
-on and only up to its budget, calls only of tools that the request has and allows, `max_tokens` and stop
-sequences obeyed, `count_tokens` equal to the usage. It cannot put an answer into a form that it was not
-scripted in.
-Its tokens are words with the white space behind them (`pieces_of`), and each turn costs one more.
+It keeps the protocol honestly: the prescribed event order, thinking only where the request switched it on
+and only up to its budget, calls only of tools that the request has and allows, `max_tokens` and stop
+sequences obeyed, citations of what is there (`cited_text.py` has their form), `count_tokens` equal to the
+usage. It cannot put an answer into a form that it was not scripted in. Its tokens are words with the white
+space behind them (`pieces_of`), and each turn costs one more.
 
 Enters: replies and requests. Leaves: events, and a history. Read next: `client.py`.
 """
@@ -19,8 +19,19 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from caesura.messages.chunks import num_characters, sources_of
+from caesura.messages.cited_events import cited
 from caesura.messages.closing import closing
-from caesura.messages.content import Block, TextBlock, ThinkingBlock, Tool, ToolResultBlock, ToolUseBlock
+from caesura.messages.content import (
+    Block,
+    DocumentBlock,
+    SearchResultBlock,
+    TextBlock,
+    ThinkingBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
+)
 from caesura.messages.errors import ApiError
 from caesura.messages.events import (
     BlockStart,
@@ -48,6 +59,8 @@ SCRIPTED_MODEL = ModelInfo(
     can_think=True,
     can_see=True,
     can_structure=True,
+    can_cite=True,
+    can_read_pdf=True,
 )
 
 
@@ -125,6 +138,8 @@ def _block_length(block: Block) -> int:
             return 1 + len(pieces_of(json.dumps(dict(block.input))))
         case ToolResultBlock():
             return 1 + sum(map(_block_length, block.content))
+        case DocumentBlock() | SearchResultBlock():
+            return 1 + num_characters(block)
         case _:
             return 1
 
@@ -268,7 +283,9 @@ class ScriptedClient:
         yield MessageStart(id=f"msg_{identity}", model=request.model, usage=Usage(input_tokens=prompt))
         if reply.pause is not None:
             await reply.pause.wait()
-        for event in _events_of(plan) if request.max_tokens else ():
+        # The script's markers are citations where there is something to cite.
+        told = cited(_events_of(plan), sources_of(request.conversation))
+        for event in told if request.max_tokens else ():
             if reply.delay_s and isinstance(event, Delta):
                 await asyncio.sleep(reply.delay_s)
             yield event

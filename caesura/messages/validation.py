@@ -25,8 +25,11 @@ from caesura.messages import request_rules as rules
 from caesura.messages.cache_rules import check_cache_control
 from caesura.messages.context_in import context_edits_of
 from caesura.messages.conversation_in import conversation_of
+from caesura.messages.document_rules import check_documents, check_num_citations, check_num_pages
+from caesura.messages.documents_in import Pdfs, read_documents
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
+from caesura.messages.pdf import PdfLimits, PdfReader, read_pdfs
 from caesura.messages.replayed import Told, after_compaction, check_server_calls
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
 from caesura.messages.tool_references import check_references
@@ -72,6 +75,7 @@ class Dialect:
     is_interleaved: whether the client knows of thoughts between calls, which a budget then covers all
         together, and so may be more than one reply's tokens.
     fills_window: see `MessagesRequest`.
+    pdf_limits: what a request's PDFs may take. pdf_reader: reads them.
     """
 
     version: Version = "2023-06-01"
@@ -79,6 +83,8 @@ class Dialect:
     allows_sampling: bool = False
     is_interleaved: bool = False
     fills_window: bool = False
+    pdf_limits: PdfLimits = PdfLimits()  # noqa: RUF009 (immutable)
+    pdf_reader: PdfReader = read_pdfs
 
 
 def version_of(header: str | None) -> Version:
@@ -156,7 +162,7 @@ def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, strea
     effort = wire.output_config and wire.output_config.effort
     return MessagesRequest(
         model=wire.model,
-        conversation=conversation_of(wire, told),
+        conversation=conversation_of(wire, told, _pdfs(told, dialect)),
         max_tokens=max_tokens,
         sampling=_sampling(wire),
         thinking=thinking,
@@ -170,6 +176,13 @@ def _request(wire: WireCountRequest, dialect: Dialect, *, max_tokens: int, strea
         context_edits=context_edits_of(wire.context_management, is_thinking=thinking.mode != "disabled"),
         fills_window=dialect.fills_window,
     )
+
+
+def _pdfs(told: Told, dialect: Dialect) -> Pdfs:
+    with told.true_paths():
+        pdfs = read_documents(told.messages, dialect.pdf_limits, dialect.pdf_reader)
+        check_num_pages(pdfs, rules.count_images(told.messages), dialect.pdf_limits)
+    return {told.true_path(path): pages for path, pages in pdfs.items()}
 
 
 def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> Told:
@@ -194,9 +207,12 @@ def _ruled_messages(
         messages = messages[:-1]
     if not messages:
         raise InvalidRequestError("messages: at least one message is required")
+    is_newest = dialect.version == "2026-10-21"
     for index, message in enumerate(messages):
-        rules.check_content(index, message, has_citations=dialect.version == "2023-06-01")
-    rules.check_num_images(messages)
+        rules.check_content(index, message, is_newest=is_newest)
+    rules.check_num_images(rules.count_images(messages))
+    check_num_citations(messages)
+    check_documents(wire, messages, has_inner_citations=not is_newest)
     check_tools(wire)
     rules.check_order(messages)
     check_calls(messages)

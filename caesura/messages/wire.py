@@ -6,25 +6,27 @@ is in `validation.py` (in) and `request_body.py` (out). Read next: `caesura/serv
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from typing import Any
 
+from caesura.messages.citations import citation_json
 from caesura.messages.content import (
     Block,
-    CacheControl,
     CompactionBlock,
+    DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
 from caesura.messages.context_management import EDIT_TYPES, AppliedEdit
+from caesura.messages.document_json import Json, cache_control_json, part_json
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
+    CitationsDelta,
     CompactionDelta,
     Event,
     InputJsonDelta,
@@ -37,8 +39,6 @@ from caesura.messages.events import (
     ThinkingDelta,
 )
 from caesura.messages.response import CacheMiss, InputTransformation, Message, ModelInfo, Usage
-
-Json = dict[str, Any]
 
 # How a server of ours names itself, so that a key can be kept from others.
 SERVER_NAME = "caesura"
@@ -74,16 +74,11 @@ def _counts_json(usage: Usage) -> Json:
     }
 
 
-def cache_control_json(control: CacheControl | None) -> Json:
-    """A cache breakpoint, to be spread into what it stands on."""
-    return {} if control is None else {"cache_control": {"type": "ephemeral", "ttl": control.ttl}}
-
-
 def block_json(block: Block) -> Json:
     """A content block, as a reply or a replayed turn holds it."""
     match block:
-        case TextBlock():
-            return {"type": "text", "text": block.text, **cache_control_json(block.cache_control)}
+        case TextBlock() | ImageBlock() | DocumentBlock() | SearchResultBlock():
+            return part_json(block)
         case ThinkingBlock():
             return {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
         case RedactedThinkingBlock():
@@ -93,10 +88,6 @@ def block_json(block: Block) -> Json:
             body: Json = {"type": kind, "id": block.id, "name": block.name, "input": dict(block.input)}
             body |= {"server_name": SERVER_NAME} if block.is_server_run else {}
             return {**body, **cache_control_json(block.cache_control)}
-        case ImageBlock():
-            data = base64.b64encode(block.data).decode("ascii")
-            source = {"type": "base64", "media_type": block.media_type, "data": data}
-            return {"type": "image", "source": source, **cache_control_json(block.cache_control)}
         case ToolResultBlock():
             return _tool_result_json(block)
         case CompactionBlock():
@@ -210,6 +201,9 @@ def event_json(event: Event, *, with_token_counts: bool = False) -> Json:
     match event:
         case TextDelta():
             return _delta_json(event.index, {"type": "text_delta", "text": event.text})
+        case CitationsDelta():
+            delta = {"type": "citations_delta", "citation": citation_json(event.citation)}
+            return _delta_json(event.index, delta)
         case ThinkingDelta():
             return _thinking_delta_json(event, with_token_counts=with_token_counts)
         case SignatureDelta():
@@ -243,12 +237,12 @@ def _capabilities_json(info: ModelInfo, *, has_batches: bool) -> Json:
     types = {"enabled": can_think, "disabled": True, "adaptive": can_think, "between_tools": False}
     return {
         "batch": _support(has_batches),
-        "citations": _support(False),
+        "citations": _support(info.can_cite),
         "code_execution": _support(False),
         "context_management": {**_support(True), **{edit: _support(True) for edit in EDIT_TYPES}},
         "effort": {**_support(can_think), **{effort: _support(can_think) for effort in _EFFORTS}},
         "image_input": _support(info.can_see),
-        "pdf_input": _support(False),
+        "pdf_input": _support(info.can_read_pdf),
         "structured_outputs": _support(info.can_structure),
         "server_tools": {
             **_support(False),

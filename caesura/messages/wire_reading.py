@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from caesura.messages.citations import parse_citation
 from caesura.messages.content import (
     Block,
     CompactionBlock,
@@ -33,6 +34,7 @@ from caesura.messages.errors import (
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
+    CitationsDelta,
     CompactionDelta,
     Event,
     InputJsonDelta,
@@ -93,7 +95,8 @@ def parse_block(body: Mapping[str, Any]) -> Block:
     """A block of a reply; raises ApiError for a kind that is not read here."""
     match body["type"]:
         case "text":
-            return TextBlock(text=body["text"])
+            found = [parse_citation(each) for each in body.get("citations") or ()]
+            return TextBlock(text=body["text"], citations=tuple(each for each in found if each is not None))
         case "thinking":
             return ThinkingBlock(thinking=body["thinking"], signature=body.get("signature") or "")
         case "redacted_thinking":
@@ -173,6 +176,9 @@ def _parse_delta(index: int, delta: Mapping[str, Any]) -> Event | None:
     match delta["type"]:
         case "text_delta":
             return TextDelta(index=index, text=delta["text"])
+        case "citations_delta":
+            citation = parse_citation(delta["citation"])
+            return None if citation is None else CitationsDelta(index=index, citation=citation)
         case "thinking_delta":
             num_tokens = delta.get("estimated_tokens") or 0
             return ThinkingDelta(index=index, thinking=delta["thinking"], num_tokens=num_tokens)
@@ -239,6 +245,8 @@ def parse_model(body: Mapping[str, Any]) -> ModelInfo:
         can_think=_is_supported(capabilities, "thinking"),
         can_see=_is_supported(capabilities, "image_input"),
         can_structure=_is_supported(capabilities, "structured_outputs"),
+        can_cite=_is_supported(capabilities, "citations"),
+        can_read_pdf=_is_supported(capabilities, "pdf_input"),
     )
 
 

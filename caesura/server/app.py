@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from caesura.messages.background import Background
+from caesura.messages.background import MAX_INLINE_SIZE, Background
 from caesura.messages.client import Client
 from caesura.messages.context_client import ContextClient
 from caesura.messages.errors import ApiError, InvalidRequestError
@@ -45,8 +45,10 @@ from caesura.server.config import ServerConfig
 from caesura.server.dialects import dialect_of
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
+from caesura.server.file_sources import has_pdf
 from caesura.server.files import FilesApi
 from caesura.server.front_door import FrontDoor
+from caesura.server.kept_pdfs import KeptPdfs
 from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
 from caesura.server.memory_client import MemoryClient
 from caesura.server.metrics import CONTENT_TYPE, Metrics
@@ -101,6 +103,8 @@ class _MessagesApi:
         self._config = config
         self._metrics = metrics
         self._background = Background()
+        self._documents = Background()
+        self._pdfs = KeptPdfs()
 
     def routes(self) -> list[Route]:
         return [
@@ -175,8 +179,13 @@ class _MessagesApi:
     ) -> MessagesRequest:
         raw = await exchange.read_body(self._config.max_body_bytes)
         dialect = dialect_of(self._config, exchange.headers.get("anthropic-version"), exchange.betas())
+        dialect = replace(dialect, pdf_reader=self._pdfs.of(exchange.tenant))
         filled = await exchange.until_disconnect(self._sources.read(raw, exchange.tenant))
-        asked = await self._background.run(filled.num_bytes, parse, filled.body, dialect)
+        # Even a short body may hold a PDF that takes very long.
+        weight, background = filled.num_bytes, self._background
+        if has_pdf(filled.body):
+            weight, background = weight + MAX_INLINE_SIZE + 1, self._documents
+        asked = await background.run(weight, parse, filled.body, dialect)
         return with_server_memory(asked) if wants_memory(exchange) else asked
 
 

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from caesura.messages.content import Conversation, ImageBlock, ToolResultBlock
+from caesura.messages.chunks import is_citing, readings_of
+from caesura.messages.content import (
+    ContentParts,
+    Conversation,
+    DocumentBlock,
+    ImageBlock,
+    ToolResultBlock,
+)
 from caesura.messages.errors import InvalidRequestError, NotFoundError
 from caesura.messages.request import MessagesRequest
 from caesura.messages.response import ModelInfo
@@ -50,6 +57,11 @@ def check_request(request: MessagesRequest, info: ModelInfo) -> None:
             f"thinking.type: `enabled` thinking is not supported on this model ({info.id}); use `disabled`"
             " or `adaptive`"
         )
+    if not info.can_cite and is_citing(request.conversation):
+        raise InvalidRequestError(
+            f"messages: citations are not supported on this model ({info.id}); leave `citations` out of its"
+            " documents"
+        )
     if not info.can_see and _has_images(request.conversation):
         raise InvalidRequestError(
             f"messages: `image` blocks are not supported on this model ({info.id}); leave the images out"
@@ -59,7 +71,13 @@ def check_request(request: MessagesRequest, info: ModelInfo) -> None:
 def _has_images(conversation: Conversation) -> bool:
     blocks = [block for turn in conversation.turns for block in turn.content]
     inner = [one for block in blocks if isinstance(block, ToolResultBlock) for one in block.content]
-    return any(isinstance(block, ImageBlock) for block in (*blocks, *inner))
+    parts = [
+        part
+        for each in readings_of(conversation)
+        if isinstance(each, DocumentBlock) and isinstance(each.source, ContentParts)
+        for part in each.source.content
+    ]
+    return any(isinstance(block, ImageBlock) for block in (*blocks, *inner, *parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from caesura.messages.errors import CaesuraError
+from caesura.messages.pdf import PdfLimits
 
 MIB = 2**20
 
@@ -30,6 +31,7 @@ class ServerConfig:
     max_held_bytes: what the bodies of all requests together may take.
     opens_metrics: whether `/metrics` needs no key where everything else does.
     allowed_hosts: further names under which a server without keys may be addressed.
+    pdf_limits: what the PDFs of one request may take.
     allowed_origins: further origins (`https://name:port`) whose pages may call the API from a browser.
     """
 
@@ -43,6 +45,7 @@ class ServerConfig:
     max_batch_bytes: int = 256 * MIB
     max_held_bytes: int = 2048 * MIB
     opens_metrics: bool = False
+    pdf_limits: PdfLimits = PdfLimits()  # noqa: RUF009 (immutable)
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 

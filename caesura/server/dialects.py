@@ -23,4 +23,5 @@ def dialect_of(config: ServerConfig, version: str | None, betas: Collection[str]
         allows_sampling=config.allows_sampling,
         is_interleaved=INTERLEAVED_BETA in betas,
         fills_window=WINDOW_BETA in betas,
+        pdf_limits=config.pdf_limits,
     )

@@ -1,8 +1,9 @@
 """Uploaded files in a request: each is put into the body in the place that names it.
 
-A block's `source` of type `file` becomes the `base64` source that holds the same, so that whoever reads the
-body holds it to the same limits as one that was sent whole. Enters: a parsed body, and who asks. Leaves: the
-body without such sources. It may block. Read next: `caesura/messages/validation.py`, which reads the body.
+A block's `source` of type `file` becomes the `base64` source that holds the same (of a text file that a
+document names, the `text` source), so that whoever reads the body holds it to the same limits as one that
+was sent whole. Enters: a parsed body, and who asks. Leaves: the body without such sources. It may block.
+Read next: `caesura/messages/validation.py`, which reads the body.
 """
 
 from __future__ import annotations
@@ -45,13 +46,25 @@ def with_files(body: object, store: FileStore | None, tenant: str) -> FilledFile
         source = block.get("source")
         if not _is_file(source):
             continue
-        block["source"], size_bytes = _inlined(cast("Json", source)["file_id"], path, store, tenant)
-        num_bytes += size_bytes
+        name = cast("Json", source)["file_id"]
+        held = _inlined(name, path, store, tenant)
+        is_document = block.get("type") == "document"
+        block["source"] = _document_source(held, name, path) if is_document else _base64_source(held)
+        num_bytes += len(held.data)
         if num_bytes > MAX_INLINED_BYTES:
             raise InvalidRequestError(
                 f"{path}.source.file: {num_bytes} bytes of files > {MAX_INLINED_BYTES} maximum in one request"
             )
     return FilledFiles(body, num_bytes)
+
+
+def has_pdf(body: object) -> bool:
+    """Whether a body holds a PDF, which takes time to read however short it is."""
+    return any(_is_pdf(block.get("source")) for _, block in blocks_of(body))
+
+
+def _is_pdf(source: object) -> bool:
+    return isinstance(source, dict) and cast("Json", source).get("media_type") == "application/pdf"
 
 
 def _is_file(source: object) -> bool:
@@ -61,7 +74,14 @@ def _is_file(source: object) -> bool:
     return fields.get("type") == "file" and isinstance(fields.get("file_id"), str)
 
 
-def _inlined(name: str, path: str, store: FileStore, tenant: str) -> tuple[Json, int]:
+class _Held(NamedTuple):
+    """What a file holds, and what its sender said that it is."""
+
+    data: bytes
+    mime_type: str
+
+
+def _inlined(name: str, path: str, store: FileStore, tenant: str) -> _Held:
     try:
         stored = store.find(tenant, name)
         if stored.size_bytes > MAX_INLINED_BYTES:
@@ -69,12 +89,37 @@ def _inlined(name: str, path: str, store: FileStore, tenant: str) -> tuple[Json,
                 f"{path}.source.file: {stored.size_bytes} bytes > {MAX_INLINED_BYTES} maximum in one request"
             )
         with store.open(stored) as file:
-            data = file.read()
+            return _Held(file.read(), stored.mime_type)
     except NotFoundError as error:
         message = f"{path}.source.file.file_id: {error.message}"
         raise NotFoundError(message, error_code=error.error_code) from error
-    text = base64.b64encode(data).decode("ascii")
-    return {"type": "base64", "media_type": stored.mime_type, "data": text}, stored.size_bytes
+
+
+def _base64_source(held: _Held) -> Json:
+    return {
+        "type": "base64",
+        "media_type": held.mime_type,
+        "data": base64.b64encode(held.data).decode("ascii"),
+    }
+
+
+def _document_source(held: _Held, name: str, path: str) -> Json:
+    """A document keeps the file's name, for citations to give."""
+    if held.mime_type == "application/pdf":
+        return {**_base64_source(held), "file_id": name}
+    if held.mime_type != "text/plain":
+        raise InvalidRequestError(
+            f"{path}.source.file.file_id: documents are `application/pdf` or `text/plain`, and this file is"
+            f" `{held.mime_type[:100]}`"
+        )
+    try:
+        text = held.data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(
+            f"{path}.source.file.file_id: the file is not valid UTF-8: byte {held.data[error.start]:#04x} at"
+            f" {error.start}"
+        ) from error
+    return {"type": "text", "media_type": "text/plain", "data": text, "file_id": name}
 
 
 def blocks_of(body: object) -> Iterator[tuple[str, Json]]:
@@ -85,7 +130,16 @@ def blocks_of(body: object) -> Iterator[tuple[str, Json]]:
     for index, message in enumerate(_dicts(messages)):
         for path, block in _content(message, f"messages.{index}"):
             yield path, block
-            yield from _content(block, path)
+            yield from _parts(block, path)
+            for inner_path, inner in _content(block, path):
+                yield inner_path, inner
+                yield from _parts(inner, inner_path)
+
+
+def _parts(block: Json, path: str) -> Iterator[tuple[str, Json]]:
+    """What a document in parts is made of."""
+    source = block.get("source")
+    return _content(cast("Json", source), f"{path}.source") if isinstance(source, dict) else iter(())
 
 
 def _content(holder: Json, path: str) -> Iterator[tuple[str, Json]]:

@@ -16,10 +16,12 @@ Enters: a `Conversation`. Leaves: a `Prompt`. Read next: `prompt_writer.py`, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from caesura.messages.content import Conversation
 from caesura.tokens import markers
+from caesura.tokens.document_text import without_documents
 from caesura.tokens.parser import BlockParser
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
 from caesura.tokens.prompt import Prompt
@@ -123,6 +125,7 @@ class CaesuraFormat:
         Raises ValueError for redacted thinking (the server unseals it first), for thinking and calls in a
             turn that is not the assistant's, for results in one that is not the user's, and for pictures.
         """
+        conversation, sources = without_documents(conversation)
         if conversation.is_prefilled and opening not in (None, "answer"):
             raise ValueError("a final assistant turn can only be continued without thinking")
         writer = PromptWriter(self._encoder(texts), self._ids, self._phase_tokens.closing)
@@ -133,7 +136,7 @@ class CaesuraFormat:
             writer.turn(turn, is_open=is_prefill, is_cut=is_cut and index == last)
         if opening is not None and not conversation.is_prefilled:
             writer.open_reply(opening)
-        return writer.prompt()
+        return replace(writer.prompt(), sources=sources)
 
     def parser(
         self,

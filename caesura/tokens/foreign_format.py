@@ -29,6 +29,7 @@ from caesura.messages.content import (
     text_turn,
 )
 from caesura.tokens.chat_format import CLOSING_TEXT
+from caesura.tokens.document_text import without_documents
 from caesura.tokens.foreign_tokenizer import ForeignTokenizer, Piece
 from caesura.tokens.jinja_template import ChatTemplate
 from caesura.tokens.parser import BlockParser
@@ -118,13 +119,15 @@ class ForeignFormat:
         Raises ValueError for thinking or tools that the model does not offer, redacted thinking, pictures,
             and whatever the template refuses or does not show.
         """
+        conversation, sources = without_documents(conversation)
         self._check(conversation, opening)
         prompt = self._render(conversation, opening, texts)
         marks = [*prompt.breakpoints]
         for fork in forks(conversation):
             ids = self._render(fork.told, opening, texts).ids
             marks.append(Breakpoint(position=num_common(prompt.ids, ids), control=fork.control))
-        return replace(prompt, breakpoints=tuple(sorted(marks, key=lambda mark: mark.position)))
+        ordered = sorted(marks, key=lambda mark: mark.position)
+        return replace(prompt, breakpoints=tuple(ordered), sources=sources)
 
     def parser(
         self,

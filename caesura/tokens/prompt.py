@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from caesura.messages.chunks import Source
 from caesura.messages.content import CacheControl, Role
 
 SpanKind = Literal["header", "tools", "opening", "thinking", "closing", "text", "call", "result", "end"]
@@ -48,8 +49,10 @@ class Prompt:
     ids: what the network reads.
     spans: what each run of ids is, in order and without gaps after `<|begin|>`.
     breakpoints: the cache breakpoints, in order.
+    sources: what of it can be cited, by the numbers that it is shown under.
     """
 
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
     breakpoints: tuple[Breakpoint, ...] = ()
+    sources: tuple[Source, ...] = ()

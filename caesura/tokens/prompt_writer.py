@@ -12,9 +12,11 @@ from caesura.messages.content import (
     Block,
     CacheControl,
     CompactionBlock,
+    DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
     Role,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     Tool,
@@ -107,6 +109,8 @@ class PromptWriter:
                 self._result(role, block)
             case ImageBlock():
                 raise no_images()
+            case DocumentBlock() | SearchResultBlock():
+                raise ValueError("documents must be made text before they are rendered")
             case RedactedThinkingBlock():
                 raise ValueError("redacted thinking must be unsealed before it is rendered")
             case CompactionBlock():

@@ -13,8 +13,10 @@ from typing import Literal
 from caesura.messages.content import (
     Block,
     CompactionBlock,
+    DocumentBlock,
     ImageBlock,
     RedactedThinkingBlock,
+    SearchResultBlock,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -93,7 +95,7 @@ def _can_be_sent(block: Block) -> bool:
             return True
         case ToolUseBlock() | ToolResultBlock():
             return block.is_server_run
-        case ImageBlock():
+        case ImageBlock() | DocumentBlock() | SearchResultBlock():
             return False
 
 

@@ -206,13 +206,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "messages.2.content.0.tool_result.content.0.text: text content blocks must be non-empty",
     ),
     (
-        talk("hi", [call()], [result(content=[{"type": "document"}])]),
-        "messages.2.content.0.tool_result.content.0.type: `document` blocks are not supported by this server",
+        talk("hi", [call()], [result(content=[{"type": "tool_reference"}])]),
+        "messages.2.content.0.tool_result.content.0.type: `tool_reference` blocks are not supported by this"
+        " server",
     ),
     (
         talk("hi", [call()], [result(content=[call("t2")])]),
         "messages.2.content.0.tool_result.content.0.type: Input tag 'tool_use' found using 'type' does not"
-        " match any of the expected tags: 'text', 'image', 'tool_reference'",
+        " match any of the expected tags: 'text', 'image', 'document', 'search_result', 'tool_reference'",
     ),
     (
         talk("hi", [call()], [result(is_error="yes")]),

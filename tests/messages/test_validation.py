@@ -55,8 +55,8 @@ def thinking(budget: Any = 10, **fields: Any) -> dict[str, Any]:
 
 FOUR_MARKS = [text("a", cache_control=EPHEMERAL)] * 4
 TAGS = (
-    "'text', 'thinking', 'redacted_thinking', 'image', 'tool_use', 'tool_result', 'mcp_tool_use',"
-    " 'mcp_tool_result', 'compaction'"
+    "'text', 'thinking', 'redacted_thinking', 'image', 'document', 'search_result', 'tool_use',"
+    " 'tool_result', 'mcp_tool_use', 'mcp_tool_result', 'compaction'"
 )
 FORMAT = {"type": "json_schema", "schema": {"type": "object"}}
 PREFILL = "the final message must not be from the `assistant` (a prefill) when thinking is enabled"
@@ -126,12 +126,12 @@ BAD: list[tuple[Any, str]] = [
     (block({"type": "text"}), "messages.0.content.0.text.text: Field required"),
     (block({"type": "text", "text": 1}), "messages.0.content.0.text.text: Input should be a valid string"),
     (
-        block({"type": "document"}),
-        "messages.0.content.0.type: `document` blocks are not supported by this server",
+        block({"type": "container_upload"}),
+        "messages.0.content.0.type: `container_upload` blocks are not supported by this server",
     ),
     (
-        block({"type": "search_result"}),
-        "messages.0.content.0.type: `search_result` blocks are not supported by this server",
+        block({"type": "compaction"}),
+        "messages.0.content.0.type: `compaction` blocks are not supported by this server",
     ),
     (
         block({"type": "server_tool_use"}, "assistant"),
@@ -348,7 +348,15 @@ def test_citations_on_a_users_text_end_with_the_newest_dialect() -> None:
     assert text_of(parse_request(cited).conversation.turns[0].content) == "a"
     with pytest.raises(InvalidRequestError, match=r"^messages\.0\.content\.0\.text\.citations: Extra"):
         parse_request(cited, NEWEST)
-    replayed = block(text("a", citations=[{"type": "char_location"}]), "assistant")
+    location = {
+        "type": "char_location",
+        "cited_text": "b",
+        "document_index": 0,
+        "document_title": None,
+        "start_char_index": 0,
+        "end_char_index": 1,
+    }
+    replayed = block(text("a", citations=[location]), "assistant")
     assert len(parse_request(replayed, NEWEST).conversation.turns) == 3
 
 
@@ -559,12 +567,14 @@ BLOCK_FIELDS = st.sampled_from(
     [
         *["type", "text", "thinking", "signature", "data", "cache_control", "role", "content"],
         *["id", "name", "input", "tool_use_id", "is_error", "source", "media_type", "input_schema", "schema"],
+        *["citations", "title", "context", "cited_text", "document_index", "start_char_index"],
     ]
 )
 NESTED = st.recursive(
     JSON
     | st.sampled_from(["user", "assistant", "system", "text", "thinking", "enabled", "hi", " "])
     | st.sampled_from(["tool_use", "tool_result", "image", "base64", "image/png", "custom", "json_schema"])
+    | st.sampled_from(["document", "search_result", "content", "text/plain", "char_location"])
     | st.sampled_from(["bash_20250124", "bash", "auto", "any", "tool", "object"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(BLOCK_FIELDS, inner, max_size=4),
     max_leaves=12,

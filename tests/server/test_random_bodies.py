@@ -150,9 +150,9 @@ def has(holder: Any, step: Any) -> bool:
     return isinstance(holder, list) and isinstance(step, int) and step < len(holder)
 
 
-async def statuses(body: dict[str, Any]) -> list[int]:
+async def statuses(body: dict[str, Any], reply: ScriptedReply = REPLY) -> list[int]:
     """How a body is answered: whole, streamed, counted."""
-    client = SigningClient(ScriptedClient(otherwise=REPLY), Sealer(bytes(32)))
+    client = SigningClient(ScriptedClient(otherwise=reply), Sealer(bytes(32)))
     transport = httpx.ASGITransport(create_app(client))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         whole = await http.post("/v1/messages", json=body)
