@@ -19,7 +19,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from caesura.cli.main import app
-from caesura.cli.serve import Address, bind, parse_keys, parse_models
+from caesura.cli.serve import parse_keys, parse_models
+from caesura.cli.service import Address, bind
 from caesura.messages.errors import CaesuraError
 
 BATCHES = "/v1/messages/batches"

@@ -206,8 +206,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "messages.2.content.0.tool_result.content.0.text: text content blocks must be non-empty",
     ),
     (
-        talk("hi", [call()], [result(content=[{"type": "tool_reference"}])]),
-        "messages.2.content.0.tool_result.content.0.type: `tool_reference` blocks are not supported by this"
+        talk("hi", [call()], [result(content=[{"type": "browser_state"}])]),
+        "messages.2.content.0.tool_result.content.0.type: `browser_state` blocks are not supported by this"
         " server",
     ),
     (

@@ -130,8 +130,8 @@ BAD: list[tuple[Any, str]] = [
         "messages.0.content.0.type: `container_upload` blocks are not supported by this server",
     ),
     (
-        block({"type": "compaction"}),
-        "messages.0.content.0.type: `compaction` blocks are not supported by this server",
+        block({"type": "fallback"}),
+        "messages.0.content.0.type: `fallback` blocks are not supported by this server",
     ),
     (
         block({"type": "server_tool_use"}, "assistant"),

@@ -215,7 +215,7 @@ def test_an_error_event_is_raised() -> None:
     "body",
     [
         {"type": "news"},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "compaction_delta"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "news_delta"}},
     ],
 )
 def test_events_that_are_not_known_are_passed_over(body: dict[str, object]) -> None:
