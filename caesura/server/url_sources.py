@@ -118,5 +118,17 @@ def _image_source(fetched: Fetched) -> Json:
     return {"type": "base64", "media_type": header.media_type, "data": data}
 
 
+def _document_source(fetched: Fetched) -> Json:
+    match fetched.media_type:
+        case "application/pdf":
+            data = base64.b64encode(fetched.data).decode("ascii")
+            return {"type": "base64", "media_type": "application/pdf", "data": data}
+        case "text/plain":
+            # A UnicodeDecodeError is a ValueError.
+            return {"type": "text", "media_type": "text/plain", "data": fetched.data.decode()}
+        case other:
+            raise ValueError(f"a document is `application/pdf` or `text/plain`, and this is `{other[:100]}`")
+
+
 # By the type of the block: what its source becomes. Raises ValueError for what such a block cannot hold.
-_SOURCES: dict[str, Callable[[Fetched], Json]] = {"image": _image_source}
+_SOURCES: dict[str, Callable[[Fetched], Json]] = {"image": _image_source, "document": _document_source}

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from caesura.messages.content import ImageBlock
+from caesura.messages.content import DocumentBlock, ImageBlock, PlainText
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.scripted import ScriptedClient
 from caesura.server import create_app
@@ -292,6 +292,23 @@ async def test_a_picture_takes_the_place_of_its_url_and_is_fetched_once(in_proce
     assert len(net.requests) == 1
     client, response = await answered(in_process, ask(URL, inside=True), net.fetcher())
     assert response.status_code == 200, response.text
+
+
+async def test_a_text_takes_the_place_of_its_url_and_what_is_no_document_does_not(
+    in_process: Connect,
+) -> None:
+    document = {"type": "document", "source": {"type": "url", "url": URL}}
+    body = {**ask(), "messages": [{"role": "user", "content": [document]}]}
+    net = Net(NET, {URL: picture(b"A hare ran.", kind="text/plain; charset=utf-8")})
+    client, response = await answered(in_process, body, net.fetcher())
+    assert response.status_code == 200, response.text
+    [block] = client.history[0].conversation.turns[0].content
+    assert isinstance(block, DocumentBlock)
+    assert block.source == PlainText(text="A hare ran.")
+    for answer in (picture(kind="text/html"), picture(b"\xff\xfe", kind="text/plain")):
+        _, response = await answered(in_process, body, Net(NET, {URL: answer}).fetcher())
+        assert response.status_code == 400
+        assert "messages.0.content.0.document.source.url: " in response.json()["error"]["message"]
 
 
 async def test_an_openai_chat_may_name_a_url_too(in_process: Connect) -> None:
