@@ -50,6 +50,10 @@ class PageStore(Protocol):
         """Make one page hold what another holds."""
         ...
 
+    def clear_pages(self, pages: Items[int]) -> None:
+        """Fill pages with zeros."""
+        ...
+
 
 class PrefixCache:
     """Hands pages to sequences and keeps them afterwards."""
@@ -70,6 +74,8 @@ class PrefixCache:
         self._tiers = tiers
         self._wall_clock = wall_clock
         self._payloads = bytearray()
+        # Pages that may hold what is no number. Whoever gets one reads behind its own last token, too.
+        self._spoilt = set[int]()
 
     @property
     def num_available(self) -> int:
@@ -116,7 +122,12 @@ class PrefixCache:
             gone = self.tree.evict(wanted - self.pool.num_free, now)
             self.pool.release(node.page for node in gone)
             self.num_evicted += len(gone)
-        sequence.pages += self.pool.take(wanted, after=sequence.pages[-1] if sequence.pages else None)
+        pages = self.pool.take(wanted, after=sequence.pages[-1] if sequence.pages else None)
+        spoilt = self._spoilt.intersection(pages)
+        if spoilt:
+            self._store.clear_pages(sorted(spoilt))
+            self._spoilt -= spoilt
+        sequence.pages += pages
         return True
 
     def _copy_nearest(self, sequence: Sequence) -> None:
@@ -167,8 +178,13 @@ class PrefixCache:
         """
         self._keep(sequence, now, is_written=False)
 
-    def release(self, sequence: Sequence, now: float) -> None:
-        """Take all pages back; those in the tree stay in memory as long as there is room."""
+    def release(self, sequence: Sequence, now: float, *, has_failed: bool = False) -> None:
+        """Take all pages back; those in the tree stay in memory as long as there is room.
+
+        has_failed: whether what is not in the tree may be no numbers; it is cleared before anyone gets it.
+        """
+        if has_failed:
+            self._spoilt.update(sequence.pages[sequence.num_kept :])
         self.tree.release(sequence.node, now)
         self.pool.release(sequence.pages)
         sequence.pages, sequence.node = [], None
