@@ -181,6 +181,11 @@ class EngineCore:
         """The length of the queue."""
         return len(self._scheduler.waiting)
 
+    @property
+    def waiting_by_tenant(self) -> dict[str, int]:
+        """How many wait of each tenant that has any. Safe on any thread."""
+        return self._scheduler.waiting.sizes()
+
     def check(self, request: SequenceRequest) -> None:
         """Raise InvalidRequestError for a request that leaves no room for an answer."""
         # A prompt that is only computed may fill the window; one that is answered leaves a token's room.
