@@ -152,7 +152,8 @@ class PrefixCache:
 
     def load(self, sequence: Sequence, num_pages: int, now: float) -> int:
         """Read pages that follow the computed ones from the tiers. Returns how many were read; after a page
-        that is missing or damaged the rest is computed.
+        that is missing or damaged the rest is computed. What follows the last one is taken over like at the
+        start: meanwhile others may have come further.
         """
         assert self._tiers is not None
         first, size = sequence.num_kept, self._store.page_bytes
@@ -170,6 +171,8 @@ class PrefixCache:
         self._keep(sequence, now, is_written=True)
         for ttl_s, numbers in groupby(range(first, first + num_read), key=partial(_ttl_s, sequence)):
             self._tiers.touch([sequence.keys[number] for number in numbers], self._until(ttl_s))
+        if not sequence.num_loadable:
+            self._copy_nearest(sequence)
         return num_read
 
     def keep(self, sequence: Sequence, now: float) -> None:
