@@ -181,6 +181,11 @@ class EngineCore:
         """The length of the queue."""
         return len(self._scheduler.waiting)
 
+    @property
+    def waiting_by_tenant(self) -> dict[str, int]:
+        """How many wait of each tenant that has any. Safe on any thread."""
+        return self._scheduler.waiting.sizes()
+
     def check(self, request: SequenceRequest) -> None:
         """Raise InvalidRequestError for a request that leaves no room for an answer."""
         # A prompt that is only computed may fill the window; one that is answered leaves a token's room.
@@ -283,10 +288,13 @@ class EngineCore:
             bits_RW=self._bits.bits_GW,
             wants_log_probs=wants_log_probs,
         )
+        # Before any page is kept. This waits for a graphics card, so the step's time is its own, too.
+        spoilt = [self._end_spoilt(sequence) for sequence in output.spoilt()]
         self._scheduler.commit(plan, elapsed_s=self._clock() - started, now=now)
         log_probs = drawn.log_probs or [None] * len(sampling)
-        reports = [self._advance_or_fail(*each) for each in zip(sampling, drawn.ids, log_probs, strict=True)]
-        return reports + self._end_warmed(plan)
+        rows = zip(sampling, drawn.ids, log_probs, drawn.is_sound, strict=True)
+        reports = [self._advance_or_fail(*row) for row in rows if row[0].sequence.id in self._live]
+        return spoilt + reports + self._end_warmed(plan)
 
     def _draw_of(self, live: Prepared, number: int) -> Draw:
         """What a row wants. number: of the row of bits that its grammar, if there is one, writes to."""
@@ -335,7 +343,13 @@ class EngineCore:
             if not sequence.request.max_tokens and not sequence.num_pending
         ]
 
-    def _advance_or_fail(self, live: Prepared, token: int, log_prob: float | None) -> Report:
+    def _end_spoilt(self, sequence: int) -> Report:
+        log.warning("a prompt or reply cannot be computed in this dtype (not finite); its sequence is ended")
+        return self._end(sequence, "failed")
+
+    def _advance_or_fail(self, live: Prepared, token: int, log_prob: float | None, is_sound: bool) -> Report:
+        if not is_sound:
+            return self._end_spoilt(live.sequence.id)
         if live.keeper.is_broken:
             return self._end(live.sequence.id, "failed")
         try:

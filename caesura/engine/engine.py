@@ -14,7 +14,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from typing import NamedTuple
 import torch
 
 from caesura.engine.core import EngineCore, EngineStats, Prepared, Report
+from caesura.engine.fairness import has_place
 from caesura.engine.outbox import Outbox, Told
 from caesura.engine.sequence import SequenceRequest
 from caesura.engine.streams import Completion, Gathering, News, Receiver, Stream
@@ -35,6 +36,9 @@ _MAX_WAIT_S = 0.05
 
 # A program that waits for a reply asks on sooner, a person later.
 _CALM_S = 0.1
+
+# A full queue does not empty in a second.
+_FULL_RETRY_S = 5
 
 _FAILED = "The engine failed while it computed this reply; try again"
 
@@ -58,7 +62,8 @@ class Engine:
         calm_s: float = _CALM_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """num_threads: of each operator; None leaves torch's own choice. max_waiting: the queue's limit.
+        """num_threads: of each operator; None leaves torch's own choice. max_waiting: the queue's limit; a
+        tenant that has less than its share of it may go beyond (see `fairness.py`).
 
         calm_s: how long nothing must have come before anything is computed ahead.
         clock: seconds, by which deltas leave.
@@ -130,14 +135,25 @@ class Engine:
         with self._condition:
             if self._is_closing:
                 raise ApiError("the engine is shut down")
-            num_waiting = self._core.num_waiting + len(self._submissions)
-            if max_waiting is not None and num_waiting >= max_waiting:
-                raise OverloadedError(f"Overloaded: {num_waiting} requests wait already; try again later")
+            if max_waiting is not None:
+                self._check_places(submissions[0].prepared.sequence.request.tenant, max_waiting)
             self._submissions.extend(submissions)
             self._condition.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="caesura-engine", daemon=True)
                 self._thread.start()
+
+    def _check_places(self, tenant: str, max_waiting: int) -> None:
+        num_waiting = self._core.num_waiting + len(self._submissions)
+        if num_waiting < max_waiting:
+            return
+        sizes = Counter(each.prepared.sequence.request.tenant for each in self._submissions)
+        sizes.update(self._core.waiting_by_tenant)
+        if not has_place(sizes, tenant, max_waiting):
+            raise OverloadedError(
+                f"Overloaded: {num_waiting} requests wait already; try again later",
+                retry_after_s=_FULL_RETRY_S,
+            )
 
     def _run(self) -> None:
         if self._num_threads is not None:

@@ -3,14 +3,14 @@
 Each tenant has a queue of its own. Tenants take turns (deficit round robin): at its turn a tenant earns
 some prompt tokens, and starts what these pay for, so one that sends long prompts gets no more than one that
 sends short ones. Who has waited for `max_wait_s` goes first whatever it costs, and until its pages are
-there nobody else starts: so nobody waits for ever.
+there nobody else starts: so nobody waits for ever. Places in the queue are shared out too.
 Enters: waiting sequences and the time. Leaves: the next to start. Read next: `scheduler.py`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -19,6 +19,10 @@ from caesura.engine.sequence import Sequence
 
 # ready: it can start now. blocked: pages are missing. follows: another is computing what it needs.
 Look = Literal["ready", "blocked", "follows"]
+
+# The queue's limit is for whoever is busiest. Beyond it, up to so many times as many places are for tenants
+# that have less than their share.
+_RESERVE = 2
 
 # How far behind a tenant's first sequence one is looked for that does not follow another.
 _MAX_FOLLOWERS = 64
@@ -49,6 +53,19 @@ class Waiting:
     blocked_at: int | None = None
 
 
+def has_place(sizes: Mapping[str, int], tenant: str, max_waiting: int) -> bool:
+    """Whether one more of this tenant's may wait. sizes: how many wait of each tenant.
+
+    Below `max_waiting` anyone may. Beyond it, a tenant whose own are less than an equal share of that still
+    may, up to twice as many in all: who fills the queue is refused first, and locks nobody out.
+    """
+    num_waiting, own = sum(sizes.values()), sizes.get(tenant, 0)
+    if num_waiting < max_waiting:
+        return True
+    num_tenants = len(sizes) + (tenant not in sizes)
+    return num_waiting < _RESERVE * max_waiting and own < max(1, max_waiting // num_tenants)
+
+
 class FairQueue:
     """Waiting sequences by tenant, in turn."""
 
@@ -66,6 +83,10 @@ class FairQueue:
 
     def __iter__(self) -> Iterator[Sequence]:
         return (waiting.sequence for queue in self._queues.values() for waiting in queue)
+
+    def sizes(self) -> dict[str, int]:
+        """How many wait of each tenant that has any. Safe on any thread."""
+        return {tenant: len(queue) for tenant, queue in self._queues.copy().items()}
 
     def push(self, waiting: Waiting, *, is_first: bool = False) -> None:
         """Queue behind the tenant's others, or before them."""

@@ -116,6 +116,11 @@ class Int8Store:
         self._integers.copy_page(source, target)
         self._scales.copy_page(source, target)
 
+    def clear_pages(self, pages: Sequence[int]) -> None:
+        """Fill pages with zeros."""
+        self._integers.clear_pages(pages)
+        self._scales.clear_pages(pages)
+
 
 def rounded(rows: Tensor) -> tuple[Tensor, Tensor]:
     """(rows, E) in any floating dtype to integers (rows, E) and scales (rows, 1)."""

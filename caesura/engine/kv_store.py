@@ -108,6 +108,10 @@ class KVStore(Protocol):
         """Make one page hold what another holds."""
         ...
 
+    def clear_pages(self, pages: Sequence[int]) -> None:
+        """Fill pages with zeros."""
+        ...
+
 
 def page_bytes(
     config: ModelConfig, page_size: int, dtype: torch.dtype, kv_dtype: KVDtype | None = None

@@ -66,7 +66,8 @@ class EngineConfig:
     """How an engine is set up.
 
     scheduler: the limits of a step.
-    max_waiting: the most requests in the queue; one more is refused as overloaded.
+    max_waiting: the most requests in the queue; one more is refused as overloaded, unless its tenant has less
+        than an equal share of them: for those there are as many places again.
     num_pages: of the pool; None: as many as `kv_bytes` hold, and no more than every sequence needs.
     kv_bytes: memory for keys and values. It is claimed as it is used. A pool that holds less than the
         model's window shortens the window.

@@ -82,9 +82,15 @@ class PageTensors:
         for layer in self._layers:
             layer[:, :, target] = layer[:, :, source]
 
+    def clear_pages(self, pages: Sequence[int]) -> None:
+        """Fill pages with zeros."""
+        index = torch.tensor(pages, device=self.device)
+        for layer in self._layers:
+            layer.index_fill_(2, index, 0)
+
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros, because padding is read (and masked), and must be finite."""
+    """Zeros, because what lies behind a page's last token is read (and masked), and must be finite."""
     if device.type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
     # The system hands out zeroed memory and counts it only once it is written; torch.zeros would write it.

@@ -170,7 +170,8 @@ def _group(rows: Sequence[Row], start: int, store: KVStore) -> Group:
     for row in rows:
         used = row.pages[: row.start // store.page_size + 1]
         table.extend(used)
-        table.extend([0] * (num_pages - len(used)))
+        # Padding is masked, yet 0 times infinity is not 0: nobody may read what another has written.
+        table.extend([used[0]] * (num_pages - len(used)))
     pages_RP = torch.tensor(table, device=store.device).view(len(rows), num_pages)
     heads_2RKP = store.head_offsets.view(2, 1, -1, 1) + pages_RP[None, :, None]
     page_rows = heads_2RKP.flatten()

@@ -89,3 +89,7 @@ class PlainStore:
     def copy_page(self, source: int, target: int) -> None:
         """Make one page hold what another holds."""
         self.pages.copy_page(source, target)
+
+    def clear_pages(self, pages: Sequence[int]) -> None:
+        """Fill pages with zeros."""
+        self.pages.clear_pages(pages)

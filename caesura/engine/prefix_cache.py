@@ -50,6 +50,10 @@ class PageStore(Protocol):
         """Make one page hold what another holds."""
         ...
 
+    def clear_pages(self, pages: Items[int]) -> None:
+        """Fill pages with zeros."""
+        ...
+
 
 class PrefixCache:
     """Hands pages to sequences and keeps them afterwards."""
@@ -70,6 +74,8 @@ class PrefixCache:
         self._tiers = tiers
         self._wall_clock = wall_clock
         self._payloads = bytearray()
+        # Pages that may hold what is no number. Whoever gets one reads behind its own last token, too.
+        self._spoilt = set[int]()
 
     @property
     def num_available(self) -> int:
@@ -116,7 +122,12 @@ class PrefixCache:
             gone = self.tree.evict(wanted - self.pool.num_free, now)
             self.pool.release(node.page for node in gone)
             self.num_evicted += len(gone)
-        sequence.pages += self.pool.take(wanted, after=sequence.pages[-1] if sequence.pages else None)
+        pages = self.pool.take(wanted, after=sequence.pages[-1] if sequence.pages else None)
+        spoilt = self._spoilt.intersection(pages)
+        if spoilt:
+            self._store.clear_pages(sorted(spoilt))
+            self._spoilt -= spoilt
+        sequence.pages += pages
         return True
 
     def _copy_nearest(self, sequence: Sequence) -> None:
@@ -141,7 +152,8 @@ class PrefixCache:
 
     def load(self, sequence: Sequence, num_pages: int, now: float) -> int:
         """Read pages that follow the computed ones from the tiers. Returns how many were read; after a page
-        that is missing or damaged the rest is computed.
+        that is missing or damaged the rest is computed. What follows the last one is taken over like at the
+        start: meanwhile others may have come further.
         """
         assert self._tiers is not None
         first, size = sequence.num_kept, self._store.page_bytes
@@ -159,6 +171,8 @@ class PrefixCache:
         self._keep(sequence, now, is_written=True)
         for ttl_s, numbers in groupby(range(first, first + num_read), key=partial(_ttl_s, sequence)):
             self._tiers.touch([sequence.keys[number] for number in numbers], self._until(ttl_s))
+        if not sequence.num_loadable:
+            self._copy_nearest(sequence)
         return num_read
 
     def keep(self, sequence: Sequence, now: float) -> None:
@@ -167,8 +181,13 @@ class PrefixCache:
         """
         self._keep(sequence, now, is_written=False)
 
-    def release(self, sequence: Sequence, now: float) -> None:
-        """Take all pages back; those in the tree stay in memory as long as there is room."""
+    def release(self, sequence: Sequence, now: float, *, has_failed: bool = False) -> None:
+        """Take all pages back; those in the tree stay in memory as long as there is room.
+
+        has_failed: whether what is not in the tree may be no numbers; it is cleared before anyone gets it.
+        """
+        if has_failed:
+            self._spoilt.update(sequence.pages[sequence.num_kept :])
         self.tree.release(sequence.node, now)
         self.pool.release(sequence.pages)
         sequence.pages, sequence.node = [], None

@@ -38,10 +38,24 @@ class StepOutput:
 
     sequences: the ids of the sequences that sample, in the order of the logits.
     logits_RV: one row for each of them, in the weights' dtype.
+    rows: all rows, in the order of the batch.
+    is_finite_T: for each of their tokens, whether what the last layer says of it are numbers. What a layer
+        before it could not compute is none here either, so neither are the token's keys and values.
     """
 
     sequences: tuple[int, ...]
     logits_RV: Tensor
+    rows: tuple[Row, ...]
+    is_finite_T: Tensor
+
+    def spoilt(self) -> list[int]:
+        """The sequences whose pages this step may have filled with infinities or with no numbers at all.
+        Waits until the step is computed.
+        """
+        if bool(self.is_finite_T.all()):
+            return []
+        parts = self.is_finite_T.split([len(row.tokens) for row in self.rows])
+        return [row.sequence for row, part in zip(self.rows, parts, strict=True) if not bool(part.all())]
 
 
 class Runner:
@@ -73,6 +87,8 @@ class Runner:
         positions = [row.start + offset for row in rows for offset in range(len(row.tokens))]
         attend = self._attend(decode, chunks)
         hidden_TD = self._model(tokens_T, torch.tensor(positions, device=device), attend)
+        # In float32: a sum of finite numbers can be infinite in float16.
+        is_finite_T = hidden_TD.sum(dim=-1, dtype=torch.float32).isfinite()
         last, stop = list[int](), 0
         for row in rows:
             stop += len(row.tokens)
@@ -81,7 +97,12 @@ class Runner:
         if len(last) < len(tokens_T):
             hidden_TD = hidden_TD.index_select(0, torch.tensor(last, dtype=torch.int64, device=device))
         sampled = tuple(row.sequence for row in rows if row.is_sampled)
-        return StepOutput(sequences=sampled, logits_RV=self._model.logits(hidden_TD))
+        return StepOutput(
+            sequences=sampled,
+            logits_RV=self._model.logits(hidden_TD),
+            rows=tuple(rows),
+            is_finite_T=is_finite_T,
+        )
 
     def _arranged(self, plan: StepPlan) -> Arrangement:
         rows = plan.rows[: plan.num_decode]

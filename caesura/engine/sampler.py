@@ -57,9 +57,16 @@ class Draw(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """The ids drawn, and their log-probabilities under the bare model if they were wanted."""
+    """What came of each row.
+
+    ids: drawn.
+    is_sound: whether there was anything to draw from: scores that are numbers, one of them above minus
+        infinity. Where not, the id means nothing.
+    log_probs: of the ids under the bare model, if they were wanted.
+    """
 
     ids: list[int]
+    is_sound: list[bool]
     log_probs: list[float] | None
 
 
@@ -137,18 +144,25 @@ def draw(
 ) -> Drawn:
     """One id for each row; none for a step that only reads. bits_RW: see `MaskTable.apply`."""
     if not draws:
-        return Drawn([], None)
+        return Drawn([], [], None)
     masked_RV = table.apply(logits_RV, draws, bits_RW)
-    ids_R = _draw(masked_RV, draws)
+    ids_R, best_R = _draw(masked_RV, draws)
     log_probs = None
     if wants_log_probs:
         scores_RV = logits_RV.float()
         chosen_R = scores_RV.gather(1, ids_R[:, None])[:, 0]
         log_probs = (chosen_R - scores_RV.logsumexp(dim=-1)).tolist()
-    return Drawn(ids_R.tolist(), log_probs)
+    return Drawn(ids_R.tolist(), best_R.isfinite().tolist(), log_probs)
 
 
-def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+class _Picked(NamedTuple):
+    """Each row's id, and its highest score: no number if any score of the row is none."""
+
+    ids_R: Tensor
+    best_R: Tensor
+
+
+def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> _Picked:
     greedy, plain, cut = list[int](), list[int](), list[int]()
     for row, each in enumerate(draws):
         sampling = each.sampling
@@ -157,28 +171,34 @@ def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
         else:
             (plain if sampling.top_p >= 1 and sampling.top_k is None else cut).append(row)
     if len(greedy) == len(draws):
-        return scores_RV.argmax(dim=-1)
+        return _likeliest(scores_RV, draws)
     ids_R = torch.zeros(len(draws), dtype=torch.int64, device=scores_RV.device)
+    best_R = torch.zeros(len(draws), device=scores_RV.device)
     for rows, pick in ((greedy, _likeliest), (plain, _any), (cut, _any_of_the_top)):
         if rows:
             index_R = torch.tensor(rows, device=scores_RV.device)
-            ids_R[index_R] = pick(scores_RV.index_select(0, index_R), [draws[row] for row in rows])
-    return ids_R
+            picked = pick(scores_RV.index_select(0, index_R), [draws[row] for row in rows])
+            ids_R[index_R], best_R[index_R] = picked.ids_R, picked.best_R.float()
+    return _Picked(ids_R, best_R)
 
 
-def _likeliest(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
-    return scores_RV.argmax(dim=-1)
+def _likeliest(scores_RV: Tensor, draws: Sequence[Draw]) -> _Picked:
+    # What is no number counts as the highest.
+    ids_R = scores_RV.argmax(dim=-1)
+    return _Picked(ids_R, scores_RV.gather(1, ids_R[:, None])[:, 0])
 
 
-def _any(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
-    return _invert(_heated(scores_RV, draws).softmax(dim=-1), draws)
+def _any(scores_RV: Tensor, draws: Sequence[Draw]) -> _Picked:
+    heated_RV, best_R = _heated(scores_RV, draws)
+    return _Picked(_invert(heated_RV.softmax(dim=-1), draws), best_R)
 
 
-def _any_of_the_top(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+def _any_of_the_top(scores_RV: Tensor, draws: Sequence[Draw]) -> _Picked:
     """Top-k, then top-p of what is left: the fewest likeliest ids whose probability reaches p."""
     vocab_size = scores_RV.shape[1]
     counts = [min(each.sampling.top_k or vocab_size, vocab_size) for each in draws]
-    sorted_RV, ids_RV = _heated(scores_RV, draws).topk(max(counts), dim=-1)
+    heated_RV, best_R = _heated(scores_RV, draws)
+    sorted_RV, ids_RV = heated_RV.topk(max(counts), dim=-1)
     count_R1 = torch.tensor(counts, device=scores_RV.device)[:, None]
     rank_V = torch.arange(max(counts), device=scores_RV.device)
     probs_RV = sorted_RV.masked_fill(rank_V >= count_R1, -torch.inf).softmax(dim=-1)
@@ -186,17 +206,25 @@ def _any_of_the_top(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
     before_RV = probs_RV.cumsum(dim=-1) - probs_RV
     # The likeliest stays even where top_p is 0.
     probs_RV = probs_RV.masked_fill((before_RV >= top_p_R1) & (rank_V > 0), 0.0)
-    return ids_RV.gather(1, _invert(probs_RV, draws)[:, None])[:, 0]
+    return _Picked(ids_RV.gather(1, _invert(probs_RV, draws)[:, None])[:, 0], best_R)
 
 
-def _heated(scores_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+class _Heated(NamedTuple):
+    """Scores at their temperatures, and each row's highest before that."""
+
+    scores_RV: Tensor
+    best_R: Tensor
+
+
+def _heated(scores_RV: Tensor, draws: Sequence[Draw]) -> _Heated:
     temperatures = [each.sampling.temperature for each in draws]
     # The likeliest is moved to 0 first, so that a small temperature cannot overflow.
     scores_RV = scores_RV.float()
-    scores_RV = scores_RV - scores_RV.amax(dim=-1, keepdim=True)
-    if all(each == 1 for each in temperatures):
-        return scores_RV
-    return scores_RV / torch.tensor(temperatures, device=scores_RV.device)[:, None]
+    best_R1 = scores_RV.amax(dim=-1, keepdim=True)
+    scores_RV = scores_RV - best_R1
+    if any(each != 1 for each in temperatures):
+        scores_RV = scores_RV / torch.tensor(temperatures, device=scores_RV.device)[:, None]
+    return _Heated(scores_RV, best_R1[:, 0])
 
 
 def _invert(probs_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
@@ -208,7 +236,8 @@ def _invert(probs_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
     total_R1 = sums_RV[:, -1:]
     # Strictly below the total, or rounding could point past the last id of positive probability.
     target_R1 = torch.minimum(uniform_R1 * total_R1, total_R1.nextafter(torch.zeros_like(total_R1)))
-    return torch.searchsorted(sums_RV, target_R1, right=True)[:, 0]
+    # A row that is no numbers would point past its end, and end the others with it.
+    return torch.searchsorted(sums_RV, target_R1, right=True)[:, 0].clamp_max_(probs_RV.shape[1] - 1)
 
 
 def uniform(seed: int, position: int) -> float:

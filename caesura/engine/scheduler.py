@@ -168,7 +168,7 @@ class Scheduler:
             self.running.remove(sequence)
         elif sequence.status == "waiting":
             self.waiting.remove(sequence)
-        self.cache.release(sequence, now)
+        self.cache.release(sequence, now, has_failed=reason == "failed")
         sequence.status, sequence.finish_reason = "finished", reason
 
     def _advance(self, sequence: Sequence, size: int, now: float) -> None:

@@ -121,7 +121,8 @@ def _shared_read(cluster: Cluster, start: int, store: KVStore) -> SharedRead:
     lengths = [row.start + 1 - num_shared * size for row in cluster.rows]
     num_pages = (max(lengths) - 1) // size + 1
     tails = [row.pages[num_shared : row.start // size + 1] for row in cluster.rows]
-    table = [[*tail, *[0] * (num_pages - len(tail))] for tail in tails]
+    # Padding is masked, yet 0 times infinity is not 0: nobody may read what another has written.
+    table = [[*tail, *[tail[0]] * (num_pages - len(tail))] for tail in tails]
     tail_rows = store.head_offsets[:, None, None] + torch.tensor(table, device=store.device)
     length_R = torch.tensor(lengths, device=store.device)
     return SharedRead(

@@ -15,8 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
 
-import torch
-
 from caesura.engine.page_keys import page_keys, root_key
 from caesura.engine.phases import PhaseState
 from caesura.engine.prefix_cache import PrefixCache
@@ -39,14 +37,14 @@ class TailWarmer:
     def __init__(
         self,
         cache: PrefixCache,
-        compute: Callable[[StepPlan], None],
+        compute: Callable[[StepPlan], bool],
         *,
         identity: bytes,
         sequence_ids: Iterator[int],
         clock: Callable[[], float],
     ) -> None:
-        """compute: returns when the step is computed. identity: see `page_keys.py`. clock: that by which
-        pages are used.
+        """compute: returns when the step is computed, and whether all of it are numbers. identity: see
+        `page_keys.py`. clock: that by which pages are used.
         """
         self.num_tokens = 0
         self._cache = cache
@@ -89,7 +87,7 @@ class TailWarmer:
             self._cache.start(sequence, path, self._clock())
             return self._add_pages(sequence, len(keys), is_interrupted)
         finally:
-            self._cache.release(sequence, self._clock())
+            self._cache.release(sequence, self._clock(), has_failed=True)
 
     def _add_pages(self, sequence: Sequence, num_pages: int, is_interrupted: Callable[[], bool]) -> bool:
         for number in range(sequence.num_kept, num_pages):
@@ -100,7 +98,7 @@ class TailWarmer:
         return True
 
     def _add_page(self, sequence: Sequence, number: int) -> bool:
-        """Compute one more page; False, and nothing, if there is no page to spare."""
+        """Compute one more page; False, and nothing, if none can be spared or what comes is no numbers."""
         size, now = sequence.page_size, self._clock()
         tokens = sequence.request.prompt[number * size : (number + 1) * size]
         if not self._can_spare_page(now):
@@ -109,7 +107,8 @@ class TailWarmer:
         if not self._cache.grow(sequence, now):
             return False
         row = Row(sequence.id, sequence.num_computed, tokens, sequence.pages, is_sampled=False)
-        self._compute(StepPlan(rows=(row,), num_decode=0))
+        if not self._compute(StepPlan(rows=(row,), num_decode=0)):
+            return False
         sequence.num_computed += size
         self._cache.keep(sequence, self._clock())
         self.num_tokens += size
@@ -135,10 +134,8 @@ class TailWarmer:
         )
 
 
-def run_to_the_end(runner: Runner, plan: StepPlan) -> None:
-    """Compute a plan, and wait until that is done. A GPU computes behind the caller's back: pages would queue
-    up there, and whoever came next would wait for all of them.
+def run_to_the_end(runner: Runner, plan: StepPlan) -> bool:
+    """Compute a plan, and wait until that is done: whether all of it are numbers. A GPU computes behind the
+    caller's back: pages would queue up there, and whoever came next would wait for all of them.
     """
-    logits_RV = runner.run(plan).logits_RV
-    if logits_RV.is_cuda:
-        torch.cuda.synchronize(logits_RV.device)
+    return not runner.run(plan).spoilt()

@@ -90,7 +90,7 @@ def _reaches(rows: Sequence[Row], num_decode: int, window: int, store: KVStore) 
 
 def _reach(rows: Sequence[Row], start: int, window: int, store: KVStore) -> Reach:
     """Rows of as many tokens each. What is gathered ends with a row's last page; rows whose history is
-    shorter than others' are filled up in front with page 0, which the mask hides.
+    shorter than others' are filled up in front with their own first page, which the mask hides.
     """
     size, num_tokens = store.page_size, len(rows[0].tokens)
     lasts = [(row.start + num_tokens - 1) // size for row in rows]
@@ -110,7 +110,7 @@ def _reach(rows: Sequence[Row], start: int, window: int, store: KVStore) -> Reac
 
 
 def _last_pages(pages: Sequence[int], count: int) -> list[int]:
-    return [*[0] * (count - len(pages)), *pages[-count:]]
+    return [*[pages[0]] * (count - len(pages)), *pages[-count:]]
 
 
 def _mask(rows: Sequence[Row], firsts: Sequence[int], num_pages: int, window: int, store: KVStore) -> Tensor:

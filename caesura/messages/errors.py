@@ -132,10 +132,14 @@ class RateLimitError(ApiError):
 
 
 class OverloadedError(ApiError):
-    """The server is full; try again later."""
+    """The server is full.
 
-    def __init__(self, message: str) -> None:
+    retry_after_s: when to try again, in whole seconds.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message, type="overloaded_error")
+        self.retry_after_s = retry_after_s
 
 
 class ModelFolderError(CaesuraError):

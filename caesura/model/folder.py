@@ -29,6 +29,8 @@ ARCHITECTURES: dict[str, Family] = {
     "Qwen2ForCausalLM": "qwen2",
     "Qwen3ForCausalLM": "qwen3",
 }
+# Where `config.json` does not say; transformers' default for Llama.
+_MAX_POSITIONS = 2048
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 _FUSIONS = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 _MAX_SHARD_BYTES = 4_000_000_000
@@ -65,6 +67,7 @@ def config_from_json(fields: dict[str, Any]) -> ModelConfig:
         raise ValueError("partial_rotary_factor other than 1 is not supported")
     hidden_size, num_heads = _size(fields, "hidden_size"), _size(fields, "num_attention_heads")
     num_layers = _size(fields, "num_hidden_layers")
+    rope, max_positions = _rope_from_json(fields), _size(fields, "max_position_embeddings", _MAX_POSITIONS)
     return ModelConfig(
         family=family,
         vocab_size=_size(fields, "vocab_size"),
@@ -74,9 +77,9 @@ def config_from_json(fields: dict[str, Any]) -> ModelConfig:
         num_kv_heads=_size(fields, "num_key_value_heads", num_heads),
         head_dim=_size(fields, "head_dim", hidden_size // num_heads),
         intermediate_size=_size(fields, "intermediate_size"),
-        max_positions=_size(fields, "max_position_embeddings", 2048),
+        max_positions=max(max_positions, _yarn_reach(rope)),
         norm_eps=float(fields.get("rms_norm_eps", 1e-6)),
-        rope=_rope_from_json(fields),
+        rope=rope,
         tie_embeddings=bool(fields.get("tie_word_embeddings", False)),
         has_qk_norm=family == "qwen3",
         has_qkv_bias=family == "qwen2" or bool(fields.get("attention_bias")),
@@ -128,14 +131,31 @@ def _rope_from_json(fields: dict[str, Any]) -> RopeConfig:
     numbers = {name: float(scaling[name]) for name in names if scaling.get(name) is not None}
     if not numbers.get("factor", 1.0) > 0:
         raise ValueError(f"rope factor {numbers['factor']} is not positive")
-    original = scaling.get("original_max_position_embeddings")
+    original = None
+    if kind in ("yarn", "llama3"):
+        # As transformers reads them: beside the scaling before in it, and the window where there is neither.
+        name = "original_max_position_embeddings"
+        stated = fields.get(name) or scaling.get(name) or fields.get("max_position_embeddings")
+        original = int(stated or _MAX_POSITIONS)
+        if kind == "yarn" and scaling.get("factor") is None:
+            # For them null is the ratio of the two lengths; without it they refuse the folder.
+            if "factor" not in scaling:
+                raise ValueError("rope type yarn has no factor; give one beside it")
+            numbers["factor"] = float(fields.get("max_position_embeddings") or _MAX_POSITIONS) / original
     return RopeConfig(
         theta=float(scaling.get("rope_theta") or fields.get("rope_theta") or 10_000.0),
         type=cast(RopeType, kind),
-        original_max_positions=int(original) if original else None,
+        original_max_positions=original,
         truncate=bool(scaling.get("truncate", True)),
         **numbers,
     )
+
+
+def _yarn_reach(rope: RopeConfig) -> int:
+    """How far YaRN stretches what the model was trained at. Many folders are stretched by hand, with
+    `max_position_embeddings` left as it was, and no frequency depends on that.
+    """
+    return int((rope.original_max_positions or 0) * rope.factor) if rope.type == "yarn" else 0
 
 
 def config_to_json(config: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from caesura.messages.errors import (
     ApiError,
     InvalidRequestError,
+    OverloadedError,
     RateLimitError,
     RequestTimeoutError,
     RequestTooLargeError,
@@ -64,7 +65,7 @@ def error_headers(error: ApiError) -> tuple[Header, ...]:
         case RequestTooLargeError() | RequestTimeoutError():
             # What may be left of the body is not read: the connection cannot go on.
             return ((b"connection", b"close"),)
-        case RateLimitError():
+        case RateLimitError() | OverloadedError():
             return ((b"retry-after", str(error.retry_after_s).encode()),)
         case _:
             return ()

@@ -162,8 +162,10 @@ async def _allowance(probe: Probe) -> str:
 
 
 async def _retry_after(probe: Probe) -> str:
-    answer = await probe.message(_saying("[[raise rate_limit]]"))
-    return WORKS if answer.headers.get("retry-after") == "7" else NEVER
+    limited = await probe.message(_saying("[[raise rate_limit]]"))
+    full = await probe.message(_saying("[[raise overloaded]]"))
+    found = [each.headers.get("retry-after") for each in (limited, full)]
+    return WORKS if found == ["7", "1"] else NEVER
 
 
 def _sent_header(name: str) -> Check:
@@ -185,7 +187,7 @@ async def _bearer(probe: Probe) -> str:
 HEADERS = [
     Row("`request-id`", _has_headers("request-id"), "also on errors"),
     Row("`anthropic-ratelimit-...`", _allowance, "for keys that have limits"),
-    Row("`retry-after`", _retry_after, "on every 429"),
+    Row("`retry-after`", _retry_after, "on every 429 and 529"),
     Row("`retry-after-ms`", _sent_header("retry-after-ms")),
     Row("`x-should-retry`", _sent_header("x-should-retry")),
     Row("`anthropic-organization-id`", _sent_header("anthropic-organization-id")),

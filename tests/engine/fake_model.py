@@ -44,6 +44,9 @@ class FakeStore:
     def copy_page(self, source: int, target: int) -> None:
         self.ids[target] = self.ids[source]
 
+    def clear_pages(self, pages: Items[int]) -> None:
+        self.ids[list(pages)] = 0
+
     def prefix(self, pages: Items[int], length: int) -> list[int]:
         return self.ids[list(pages)].reshape(-1)[:length].tolist()
 

@@ -375,6 +375,26 @@ async def test_a_full_queue_says_so(make_engine: MakeEngine) -> None:
         crowd()
 
 
+async def test_a_tenant_that_fills_the_queue_locks_nobody_out(make_engine: MakeEngine) -> None:
+    engine = make_engine(max_running=1, max_waiting=6)
+    waits_s = set[int]()
+
+    def come(tenant: str, most: int) -> int:
+        for number in range(most):
+            try:
+                engine.submit(ask((20, 21), max_tokens=400, tenant=tenant))
+            except OverloadedError as error:
+                waits_s.add(error.retry_after_s)
+                return number
+        return most
+
+    assert come("flood", 20) in (6, 7), "one may have left the queue to run"
+    assert come("quiet", 20) == 3, "half of the places"
+    assert come("third", 20) == 2, "a third of them"
+    assert come("flood", 20) == 0
+    assert waits_s == {5}
+
+
 async def test_a_failing_step_fails_its_sequences_and_the_engine_goes_on(
     make_engine: MakeEngine, loaded: LoadedModel, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -74,6 +74,20 @@ def test_a_payload_is_a_copy(store_type: type[Store]) -> None:
     assert bytes(store.export_page(1)) == bytes(store.export_page(2))
 
 
+@KINDS
+def test_cleared_pages_are_zeros_whatever_they_held(store_type: type[Store]) -> None:
+    store = filled(empty_store(store_type, torch.float32))
+    kept = bytes(store.export_page(2))
+    for layer in range(SMALL.num_layers):
+        rows = store.head_offsets * PAGE + 4 * PAGE + 1
+        bad = torch.full((1, SMALL.num_kv_heads, SMALL.head_dim), torch.nan)
+        store.write(layer, rows, bad, bad)
+    store.clear_pages([1, 4])
+    assert not page_of(store, 1).any()
+    assert not page_of(store, 4).any(), "no number is not zero either"
+    assert bytes(store.export_page(2)) == kept
+
+
 @DTYPES
 @KINDS
 def test_pages_are_gathered_as_they_are_read(store_type: type[Store], dtype: torch.dtype) -> None:

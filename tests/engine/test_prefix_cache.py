@@ -61,6 +61,41 @@ def test_a_repeated_prompt_copies_the_beginning_of_its_last_page_from_its_own_re
     assert world.num_computed - before == 1
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_where_loading_ends_within_anothers_page_what_they_have_in_common_is_copied(is_damaged: bool) -> None:
+    tiers = FakeTiers()
+    first = ask(world_of(40, tiers), text(0, 50))
+    restarted = world_of(40, tiers)
+    missing = first.keys[3]
+    payload = tiers.payloads.pop(missing)
+    ask(restarted, text(0, 14) + text(700, 10))
+    assert first.keys[3] not in tiers.payloads
+    before = restarted.num_computed
+    if is_damaged:
+        # It is counted, and found out when it is read.
+        tiers.payloads[missing] = payload
+        tiers.damaged.add(missing)
+    again = ask(restarted, text(0, 50))
+    assert restarted.num_computed - before == 50 - 14
+    assert again.num_cached == 12, "the usage knows whole pages only"
+
+
+def test_who_loads_what_another_has_just_loaded_copies_from_the_page_where_they_part() -> None:
+    tiers = FakeTiers()
+    ask(world_of(40, tiers), text(0, 50))
+    world = world_of(40, tiers)
+    cache = world.scheduler.cache
+    eldest = world.add(Arrival(prompt=text(0, 50)))
+    other = world.add(Arrival(prompt=text(0, 23) + text(900, 8)))
+    for sequence in (eldest, other):
+        # Both start before either has read anything.
+        cache.start(sequence, [], 0.0)
+    cache.load(eldest, 100, 0.0)
+    cache.load(other, 100, 0.0)
+    assert (eldest.num_computed, other.num_computed) == (48, 23)
+    assert world.store.prefix(other.pages, 23) == list(text(0, 23))
+
+
 def test_nothing_is_copied_from_a_page_that_had_to_go_for_this_very_sequence() -> None:
     world = world_of(10)
     ask(world, text(0, 24))

@@ -34,6 +34,40 @@ def test_greedy_takes_the_likeliest_that_is_allowed() -> None:
     assert draw(scores, rows, TABLE).ids == [2, 2, 7, 3]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(temperature=0.0),
+        Sampling(),
+        Sampling(temperature=0.5, top_p=0.9),
+        Sampling(top_k=5),
+    ],
+)
+def test_a_row_that_is_no_numbers_is_told_and_harms_no_other(
+    sampling: Sampling, bad: float, dtype: torch.dtype
+) -> None:
+    scores = logits(4).to(dtype)
+    greedy = Sampling(temperature=0.0)
+    samplings = (Sampling(), sampling, greedy, sampling)
+    rows = [Draw(each, "answer", seed, 0) for seed, each in enumerate(samplings)]
+    alone = [draw(scores[row : row + 1], [rows[row]], TABLE).ids[0] for row in (0, 2, 3)]
+    scores[1] = bad
+    drawn = draw(scores, rows, TABLE, wants_log_probs=True)
+    assert drawn.is_sound == [True, False, True, True]
+    assert [drawn.ids[0], *drawn.ids[2:]] == alone
+    assert draw(scores[1:2], rows[1:2], TABLE).is_sound == [False]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_one_score_that_is_no_number_spoils_its_row_and_minus_infinity_does_not(temperature: float) -> None:
+    scores = logits(2)
+    scores[0, 6], scores[1, 6] = torch.nan, -torch.inf
+    rows = [want(temperature=temperature), want(temperature=temperature)]
+    assert draw(scores, rows, TABLE).is_sound == [False, True]
+
+
 def test_log_probs_are_those_of_the_bare_model() -> None:
     scores = logits(2)
     drawn = draw(scores, [want(), want(temperature=0.0)], TABLE, wants_log_probs=True)

@@ -38,6 +38,7 @@ class Warming:
     world: World
     steps: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
     is_broken: bool = False
+    is_finite: bool = True
 
     def __post_init__(self) -> None:
         self.warmer = TailWarmer(
@@ -48,7 +49,7 @@ class Warming:
             clock=lambda: self.world.now,
         )
 
-    def compute(self, plan: StepPlan) -> None:
+    def compute(self, plan: StepPlan) -> bool:
         if self.is_broken:
             raise RuntimeError("the model broke")
         (row,) = plan.rows
@@ -57,6 +58,7 @@ class Warming:
         assert not self.world.scheduler.has_work, "a tail is computed alone"
         self.world.compute(row)
         self.steps.append(row.tokens)
+        return self.is_finite
 
     def run(self, is_interrupted: Callable[[], bool] = never) -> None:
         self.warmer.run(is_interrupted)
@@ -66,6 +68,19 @@ class Warming:
 
 def warming(num_pages: int, tiers: FakeTiers | None = None) -> Warming:
     return Warming(world_of(num_pages, tiers))
+
+
+def test_what_is_not_numbers_is_not_kept_and_is_cleared() -> None:
+    it = warming(40)
+    it.is_finite = False
+    it.warmer.add(source(*range(12)))
+    it.run()
+    assert len(it.steps) == 1, "the rest would read it"
+    assert not len(it.world.scheduler.cache.tree)
+    assert (it.world.store.ids >= 0).sum() == PAGE_SIZE
+    it.world.add(Arrival(prompt=tuple(range(100, 159))))
+    it.world.step()
+    assert not set(range(12)) & set(it.world.store.ids.flatten().tolist()) - {0}
 
 
 def test_a_tail_is_computed_page_by_page_and_found_by_the_next_turn() -> None:

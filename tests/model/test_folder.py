@@ -179,6 +179,49 @@ def test_loading_holds_one_tensor_twice_at_most(
     assert model.embed_tokens.weight.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize(
+    ("scaling", "beside", "window"),
+    [
+        # Nothing says what it was trained at: so that is the window, which YaRN then stretches.
+        ({"rope_type": "yarn", "factor": 4.0}, {}, 1024),
+        ({"type": "yarn", "factor": 4.0}, {}, 1024),
+        (
+            {"rope_type": "llama3", **{name: LLAMA3[name] for name in LLAMA3 if "original" not in name}},
+            {},
+            256,
+        ),
+        # Stretched by hand.
+        ({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 256}, {}, 1024),
+        ({"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 64}, {}, 256),
+        # Stated beside the scaling.
+        (
+            {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32},
+            {"original_max_position_embeddings": 128},
+            512,
+        ),
+        ({"rope_type": "yarn", "factor": None, "original_max_position_embeddings": 64}, {}, 256),
+    ],
+)
+def test_what_a_scaling_leaves_unsaid_is_read_as_transformers_reads_it(
+    tmp_path: Path, scaling: dict[str, Any], beside: dict[str, Any], window: int
+) -> None:
+    _saved(tmp_path)
+    file = tmp_path / "config.json"
+    fields = json.loads(file.read_text())
+    del fields["rope_parameters"]
+    file.write_text(json.dumps({**fields, **beside, "rope_theta": 10000.0, "rope_scaling": scaling}))
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    ours = load_model(tmp_path).eval()
+    assert ours.config.max_positions == window
+    torch.testing.assert_close(ours.rope_inverse_E2, theirs.model.rotary_emb.inv_freq, rtol=1e-6, atol=0)
+    assert ours.rope_scale == pytest.approx(theirs.model.rotary_emb.attention_scaling)
+    tokens = torch.randint(0, SHAPE["vocab_size"], (1, 200), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(theirs(tokens).logits, _our_logits(ours, tokens), atol=1e-4, rtol=1e-4)
+    save_model(ours, tmp_path / "again", dtype=torch.float32)
+    assert load_model(tmp_path / "again").config == ours.config
+
+
 def test_static_ntk_is_written_as_a_larger_base(tmp_path: Path) -> None:
     rope = RopeConfig(type="ntk", factor=4.0)
     config = ModelConfig(
@@ -249,6 +292,7 @@ def test_weights_that_do_not_fit_the_config_are_named(tmp_path: Path) -> None:
         ({"num_key_value_heads": 0}, "num_key_value_heads 0 is below 1"),
         ({"head_dim": -8}, "head_dim -8 is below 1"),
         ({"max_position_embeddings": 0}, "max_position_embeddings 0 is below 1"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, "yarn has no factor"),
         ({"rope_parameters": LINEAR | {"factor": 0}}, r"rope factor 0\.0 is not positive"),
         ({"rope_parameters": LINEAR | {"factor": -2.0}}, r"rope factor -2\.0 is not positive"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),

@@ -215,9 +215,10 @@ async def test_a_model_that_cannot_think_says_so_where_it_has_to_and_else_answer
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_failure_before_the_reply_has_its_own_status(in_process: Connect, stream: bool) -> None:
-    app = create_app(ScriptedClient([OverloadedError("full")]))
+    app = create_app(ScriptedClient([OverloadedError("full", retry_after_s=9)]))
     response = await in_process(app).post("/v1/messages", json={**ASK, "stream": stream})
     assert response.status_code == 529
+    assert response.headers["retry-after"] == "9"
     assert_envelope(response, "overloaded_error", "full")
 
 
