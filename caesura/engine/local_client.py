@@ -85,6 +85,7 @@ class _Served(NamedTuple):
     texts: TextMemory
     warms_tails: bool
     grammars: GrammarCompiler
+    enforces_grammars: bool
 
 
 def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
@@ -92,7 +93,8 @@ def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
     warms_tails = config.warms_tails and not loaded.chat_format.is_append_only
     grammars = grammar_compiler(loaded)
     grammars.prepare()
-    return _Served(loaded, build_engine(loaded, config), texts, warms_tails, grammars)
+    engine = build_engine(loaded, config)
+    return _Served(loaded, engine, texts, warms_tails, grammars, config.enforces_grammars)
 
 
 class LocalClient:
@@ -233,15 +235,18 @@ async def _constraint(served: _Served, request: MessagesRequest) -> Constraint:
     calls = calls_source(request.conversation.tools, choice)
     if calls is None and output_format is None:
         return FREE
+    rules = CallRules(
+        is_offered=calls is not None,
+        is_wanted=calls is not None and choice.mode in ("any", "tool"),
+        is_parallel=choice.is_parallel,
+    )
+    if not served.enforces_grammars:
+        return Constraint(calls=rules)
     compiled = served.grammars.compiled
     return Constraint(
         answer=await compiled(format_source(output_format)) if output_format is not None else None,
         call=await compiled(calls) if calls is not None else None,
-        calls=CallRules(
-            is_offered=calls is not None,
-            is_wanted=calls is not None and choice.mode in ("any", "tool"),
-            is_parallel=choice.is_parallel,
-        ),
+        calls=rules,
     )
 
 
