@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from caesura.evals.tools.actions import actions
-from caesura.evals.tools.coding import built_in_editors, built_in_shells, editors, shells
+from caesura.evals.tools.editors import built_in_editors, editors
 from caesura.evals.tools.exchange import Call, Exchange, Kind, Kit
 from caesura.evals.tools.extraction import extraction, recorders
 from caesura.evals.tools.lookups import chained_lookups, lookups, missing
 from caesura.evals.tools.reckoning import calculators, calendars, conversions, operations
+from caesura.evals.tools.shells import built_in_shells, shells
 from caesura.evals.tools.talk import talk
 from caesura.evals.tools.words import Words
 

@@ -1,4 +1,4 @@
-"""A coding agent's tools: an editor and a shell, in the built-in forms and in short ones of other names."""
+"""A coding agent's editor, in the built-in forms and in short ones of other names."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _numbered(rng: Random, lines: Sequence[str]) -> str:
     return "\n".join(form.format(number, text) for number, text in enumerate(lines, start=1))
 
 
-def _exchange(rng: Random, question: str, calls: Sequence[Call], reply: str, answer: str = "") -> Exchange:
+def done(rng: Random, question: str, calls: Sequence[Call], reply: str, answer: str = "") -> Exchange:
     """An exchange whose calls come one by one; one that has a single call may fail."""
     what = f"I use {calls[0].name}."
     if len(calls) == 1 and not answer and rng.random() < 0.12:
@@ -176,7 +176,7 @@ def _view(rng: Random, words: Words, editor: _Editor) -> Exchange:
             f"Show me line {number} in {where}.",
         )
     )
-    return _exchange(rng, question, [call], f"Line {number} is: {lines[number - 1]}", lines[number - 1])
+    return done(rng, question, [call], f"Line {number} is: {lines[number - 1]}", lines[number - 1])
 
 
 def _create(rng: Random, words: Words, editor: _Editor) -> Exchange:
@@ -191,7 +191,7 @@ def _create(rng: Random, words: Words, editor: _Editor) -> Exchange:
             f"Write this to {where}:\n{text}",
         )
     )
-    return _exchange(rng, question, [call], f"I created {where}.")
+    return done(rng, question, [call], f"I created {where}.")
 
 
 def _replace(rng: Random, words: Words, editor: _Editor) -> Exchange:
@@ -208,7 +208,7 @@ def _replace(rng: Random, words: Words, editor: _Editor) -> Exchange:
             f"Put `{new}` instead of `{old}` in {where}.",
         )
     )
-    return _exchange(rng, question, [call], f"I replaced it in {where}.")
+    return done(rng, question, [call], f"I replaced it in {where}.")
 
 
 def _insert(rng: Random, words: Words, editor: _Editor) -> Exchange:
@@ -217,7 +217,7 @@ def _insert(rng: Random, words: Words, editor: _Editor) -> Exchange:
     question = rng.choice(
         (f"Insert `{text}` after line {number} of {where}.", f"After line {number} in {where}, add `{text}`.")
     )
-    return _exchange(rng, question, [call], f"I inserted it after line {number}.")
+    return done(rng, question, [call], f"I inserted it after line {number}.")
 
 
 def _look_and_replace(rng: Random, words: Words, editor: _Editor) -> Exchange:
@@ -233,86 +233,4 @@ def _look_and_replace(rng: Random, words: Words, editor: _Editor) -> Exchange:
     question = rng.choice(
         (f"Set {names[at]} to {number} in {where}.", f"{where}: {names[at]} should be {number}.")
     )
-    return _exchange(rng, question, calls, f"{names[at]} is {number} now.")
-
-
-def shells(rng: Random, words: Words) -> Kit:
-    """A shell in short words."""
-    name = identifier(rng, [rng.choice(("run", "shell", "terminal", "bash", "run command", "exec"))])
-    key = rng.choice(("command", "command", "cmd", "line", "script"))
-    description = rng.choice(("Runs a shell command.", "Runs a command in bash.", "A shell."))
-    return _shell_kit(make_tool(rng, name, description, [Parameter(key, TEXT)]), key, words)
-
-
-def built_in_shells(rng: Random, words: Words) -> Kit:
-    """The built-in shell."""
-    return _shell_kit(typed_tool("bash_20250124"), "command", words)
-
-
-def _shell_kit(tool: Tool, key: str, words: Words) -> Kit:
-    def ask(rng: Random) -> Exchange:
-        question, command, output, reply, answer = _command(rng, words)
-        call = Call(tool.name, {key: command}, output)
-        return _exchange(rng, question, [call], reply, answer)
-
-    return Kit(tools=(tool,), ask=ask)
-
-
-def _command(rng: Random, words: Words) -> tuple[str, str, str, str, str]:
-    """(question, command, output, reply, what of it must be right)"""
-    file, folder, word = path(rng, words), path(rng, words, is_folder=True), words.made_up(rng)
-    names = [path(rng, words).rsplit("/", 1)[-1] for _ in range(rng.randint(1, 3))]
-    first, number, to = line(rng, words), rng.randint(2, 400), path(rng, words)
-    listed = ", ".join(names)
-    forms = (
-        (f"Which files are in {folder}?", f"ls {folder}", "\n".join(names), f"There are: {listed}.", listed),
-        (f"List {folder}.", f"ls {folder}", "\n".join(names), f"There are: {listed}.", listed),
-        (
-            f"How many lines has {file}?",
-            f"wc -l {file}",
-            f"{number} {file}",
-            f"It has {number} lines.",
-            str(number),
-        ),
-        (f"Show the first line of {file}.", f"head -n 1 {file}", first, f"It is: {first}", first),
-        (f"Show me {file}.", f"cat {file}", first, f"It says: {first}", first),
-        (
-            f"Where does {word} occur in {folder}?",
-            f'grep -rn "{word}" {folder}',
-            f"{file}:{number}:{word}",
-            f"In {file}, line {number}.",
-            f"{file}, line {number}",
-        ),
-        (
-            f"Search for {word} in {file}.",
-            f'grep -n "{word}" {file}',
-            f"{number}:{word}",
-            f"In line {number}.",
-            str(number),
-        ),
-        (f"Delete {file}.", f"rm {file}", "", f"I deleted {file}.", ""),
-        (f"Make the folder {folder}.", f"mkdir -p {folder}", "", f"I made {folder}.", ""),
-        (f"Move {file} to {to}.", f"mv {file} {to}", "", "I moved it.", ""),
-        (f"Copy {file} to {to}.", f"cp {file} {to}", "", "I copied it.", ""),
-        (f"Run {file}.", f"python {file}", first, f"It printed: {first}", first),
-        ("Which folder am I in?", "pwd", folder, f"You are in {folder}.", folder),
-        ("Run the tests.", "pytest -q", f"{number} passed", f"{number} tests passed.", str(number)),
-        (
-            f"Run the tests in {folder}.",
-            f"pytest -q {folder}",
-            f"{number} passed",
-            f"{number} tests passed.",
-            str(number),
-        ),
-        (f"Find the file {names[0]}.", f"find . -name {names[0]}", f".{file}", f"It is .{file}.", f".{file}"),
-        ("What has changed?", "git status --short", f" M {file}", f"{file} has changed.", file),
-        (
-            f"Run `{first}` in python.",
-            f"python -c '{first}'",
-            str(number),
-            f"It printed: {number}",
-            str(number),
-        ),
-        (f"Run `ls -l {folder}`.", f"ls -l {folder}", names[0], f"There is: {names[0]}.", names[0]),
-    )
-    return rng.choice(forms)
+    return done(rng, question, calls, f"{names[at]} is {number} now.")
