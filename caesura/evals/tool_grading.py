@@ -135,8 +135,8 @@ def _fits(call: MadeCall, tools: Sequence[Tool]) -> bool:
     return call.arguments is not None and bool(schemas) and _is_valid(call.arguments, schemas[0])
 
 
-def _is_valid(value: object, schema: Mapping[str, Any]) -> bool:
-    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))  # pyright: ignore[reportUnknownMemberType]
+def _is_valid(value: Any, schema: Mapping[str, Any]) -> bool:
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
 
 
 def _read(text: str) -> Mapping[str, Any] | None:

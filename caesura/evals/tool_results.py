@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from caesura.evals.results import Provenance
 from caesura.evals.statistics import Estimate, share
-from caesura.evals.tool_grading import Setting, ToolAttempt
+from caesura.evals.tool_grading import ToolAttempt
 
 PUBLIC_KINDS = ("bfcl_simple", "metatool", "metatool_none")
 
@@ -48,9 +48,9 @@ class ToolResults:
     """
 
     provenance: Provenance
-    overall: dict[Setting, ToolFigures]
-    kinds: dict[Setting, dict[str, Estimate]]
-    public: dict[Setting, dict[str, ToolFigures]]
+    overall: dict[str, ToolFigures]
+    kinds: dict[str, dict[str, Estimate]]
+    public: dict[str, dict[str, ToolFigures]]
 
 
 def tool_results(attempts: Sequence[ToolAttempt], provenance: Provenance) -> ToolResults:

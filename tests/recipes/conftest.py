@@ -138,7 +138,7 @@ INTENTS = {
     "taxes": ["how high are my taxes", "what do i owe in taxes"],
     "oos": ["why is the sea salty"],
 }
-ROWS |= {
+REQUESTS: dict[str, list[dict[str, Any]]] = {
     "clinc150": [
         {"text": text, "intent": intent, "split": "train"}
         for intent, texts in INTENTS.items()
@@ -178,6 +178,6 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def data_folder(tmp_path: Path) -> Path:
-    for name, rows in ROWS.items():
+    for name, rows in (ROWS | REQUESTS).items():
         write_rows(tmp_path / SETS[name].file, rows)
     return tmp_path
