@@ -182,7 +182,7 @@ def tools() -> Stage:
         ),
         packing=PackingConfig(batch_tokens=8192, row_tokens=_TOOL_ROWS, seed=3),
         loop=LoopConfig(
-            num_steps=860,
+            num_steps=1060,
             optimiser=OptimiserConfig(learning_rate=2e-3, embedding_learning_rate=2e-3, decay_fraction=0.5),
         ),
     )
