@@ -13,6 +13,7 @@ from caesura.evals.plots import plot_accuracy, plot_families
 from caesura.evals.results import LanguageResults, ObedienceResults, PaddingResults, ReasoningResults
 from caesura.evals.results_files import read_if_there, read_results
 from caesura.evals.targets import target_lines
+from caesura.evals.tool_results import ToolResults
 from caesura.evals.training_facts import TrainingFacts
 
 
@@ -40,6 +41,7 @@ def gather(results: Path, out: Path, *, control: Path | None, bench: Path | None
         padding=read_if_there(results / "padding.json", PaddingResults),
         obedience=read_if_there(results / "obedience.json", ObedienceResults),
         language=read_if_there(results / "language.json", LanguageResults),
+        tools=read_if_there(results / "tools.json", ToolResults),
         training=read_if_there(results / "training.json", TrainingFacts),
         control_training=read_if_there(control / "training.json", TrainingFacts) if control else None,
         bench=read_bench(bench) if bench else (),

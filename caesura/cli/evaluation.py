@@ -63,7 +63,7 @@ class Evaluation:
             words += ["--budgets", ",".join(map(str, self.budgets))]
         if suite != "language":
             words += ["--problems", str(self.num_problems)]
-        if suite in ("reasoning", "padding"):
+        if suite in ("reasoning", "padding", "tools"):
             words += ["--seeds", str(self.num_seeds)]
         words += ["--base-url", self.base_url] if self.base_url else []
         if suite != "language" and self.kv_dtype != KVDtype.AUTO:

@@ -50,14 +50,19 @@ def local_client(
     num_threads: int | None = None,
     loading: Loading | None = None,
     caching: Caching = _NOTHING_BELOW,
+    enforces_grammars: bool = True,
 ) -> Generator[LocalClient]:
     """A Client over these folders, the default one first; its engines stop on the way out.
 
-    caching: what is kept below their memory; unless given, nothing.
+    caching: what is kept below their memory; unless given, nothing. enforces_grammars: see `EngineConfig`.
     """
     loading = loading or Loading()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    config = EngineConfig(num_threads=num_threads, kv_dtype=_KV_DTYPES[loading.kv_dtype])
+    config = EngineConfig(
+        num_threads=num_threads,
+        kv_dtype=_KV_DTYPES[loading.kv_dtype],
+        enforces_grammars=enforces_grammars,
+    )
     config = replace(config, kv_bytes=_kv_bytes(folders, config, loading, device))
     models = {name: _loaded(name, folder, loading, device) for name, folder in folders.items()}
     with page_tiers(models, caching, device) as tiers:

@@ -9,20 +9,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import httpx
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from caesura.cli.dtypes import Loading
-from caesura.cli.evaluation import Evaluation, folder_digest, versions
-from caesura.cli.local import local_client
-from caesura.cli.screen import stderr, stdout
+from caesura.cli.evaluation import Evaluation
+from caesura.cli.measuring import Asked, estimate_table, measured_client, progress_bar, provenance
+from caesura.cli.screen import stdout
+from caesura.cli.tool_suite import run_tools
 from caesura.evals.attempts import Attempt, Condition, Posed, at_budget, pose, prompts_digest
 from caesura.evals.plots import plot_accuracy, plot_families
 from caesura.evals.reasoning import max_tokens
@@ -44,9 +40,8 @@ from caesura.evals.training_facts import training_facts
 from caesura.messages.client import Client
 from caesura.messages.content import conversation
 from caesura.messages.errors import DataError, ModelFolderError
-from caesura.messages.remote import RemoteClient
 from caesura.messages.request import MessagesRequest
-from caesura.model import load_model, read_config
+from caesura.model import load_model
 from caesura.model.folder import FolderError
 from caesura.recipes.text import held_out_documents
 from caesura.tokens import CLOSING_TEXT, Tokenizer, TokenizerError
@@ -72,24 +67,18 @@ class Session:
     trained_tokens: int
 
 
-class _Asked(NamedTuple):
-    """What of the provenance is known only once the questions are."""
-
-    digest: str
-    seeds: tuple[int, ...]
-    max_tokens: dict[str, int]
-    trained_tokens: int
-
-
 def run_suites(evaluation: Evaluation) -> None:
     """Run the suites in order and print a table of each."""
     if evaluation.run_folder is not None:
         write_results(evaluation.out / "training.json", training_facts(evaluation.run_folder))
     asking = [suite for suite in evaluation.suites if suite in ASKING]
     if asking:
-        with _session(evaluation) as session:
+        with measured_client(evaluation) as client:
+            session = _open_session(evaluation, client)
             for suite in asking:
                 stdout.print(ASKING[suite](session))
+    if "tools" in evaluation.suites:
+        stdout.print(run_tools(evaluation))
     if "language" in evaluation.suites:
         stdout.print(run_language(evaluation))
 
@@ -120,7 +109,7 @@ def run_padding(session: Session) -> Table:
     if reasoning is not None:
         plot_accuracy(evaluation.out / "accuracy.png", reasoning, padding=results)
     rows = [(f"{budget} filler tokens", each) for budget, each in results.accuracy.items()]
-    return _table("padding", [*rows, ("gain from filler", results.gain)])
+    return estimate_table("padding", [*rows, ("gain from filler", results.gain)])
 
 
 def run_obedience(session: Session) -> Table:
@@ -154,14 +143,14 @@ def run_language(evaluation: Evaluation) -> Table:
         raise DataError(f"there is no {evaluation.data / BLIMP_FILE}; set --data or CAESURA_DATA")
     pairs = minimal_pairs(read_rows(evaluation.data / BLIMP_FILE))
     texts = list(held_out_documents(evaluation.data))
-    with _progress("minimal pairs", 2 * len(pairs)) as advance:
+    with progress_bar("minimal pairs", 2 * len(pairs)) as advance:
         preferred = prefers_good(model, tokenizer, pairs, on_progress=advance)
-    with _progress("held-out text", len(texts)) as advance:
+    with progress_bar("held-out text", len(texts)) as advance:
         size = compression(model, tokenizer, texts, max_tokens=LANGUAGE_WINDOW, on_progress=advance)
     asked = "\n".join([*(f"{pair.good}\0{pair.bad}" for pair in pairs), *texts])
     digest = hashlib.sha256(asked.encode()).hexdigest()
     results = LanguageResults(
-        provenance=_provenance(evaluation, "language", _Asked(digest, (), {}, 0), started),
+        provenance=provenance(evaluation, "language", Asked(digest, (), {}, 0), started),
         blimp=_pair_accuracy(zip(pairs, preferred, strict=True)),
         blimp_fields={
             field: _pair_accuracy(
@@ -176,28 +165,9 @@ def run_language(evaluation: Evaluation) -> Table:
         window=LANGUAGE_WINDOW,
     )
     write_results(evaluation.out / "language.json", results)
-    table = _table("language", [("BLiMP", results.blimp), *results.blimp_fields.items()])
+    table = estimate_table("language", [("BLiMP", results.blimp), *results.blimp_fields.items()])
     table.add_row("bits per byte", f"{results.bits_per_byte:.3f}", "", f"{results.num_documents:,}")
     return table
-
-
-@contextmanager
-def _session(evaluation: Evaluation) -> Generator[Session]:
-    if evaluation.folder is None:
-        yield _open_session(evaluation, _remote(evaluation))
-        return
-    stderr.print(f"[dim]loading {evaluation.folder} ...[/]")
-    folders = {evaluation.model: evaluation.folder}
-    loading = Loading(dtype=evaluation.dtype, kv_dtype=evaluation.kv_dtype)
-    with local_client(folders, num_threads=evaluation.num_threads, loading=loading) as client:
-        yield _open_session(evaluation, client)
-
-
-def _remote(evaluation: Evaluation) -> RemoteClient:
-    # Each suite runs in an event loop of its own, and a kept connection would outlive its loop.
-    limits = httpx.Limits(max_keepalive_connections=0)
-    http_client = httpx.AsyncClient(timeout=httpx.Timeout(600.0, connect=5.0), limits=limits, trust_env=False)
-    return RemoteClient(evaluation.base_url or "", evaluation.api_key, http_client=http_client)
 
 
 def _open_session(evaluation: Evaluation, client: Client) -> Session:
@@ -233,34 +203,16 @@ def _measure(
         closing_text=CLOSING_TEXT,
         temperature=evaluation.temperature,
     )
-    with _progress(suite, len(problems) * len(conditions)) as advance:
+    with progress_bar(suite, len(problems) * len(conditions)) as advance:
         attempts = run(session.client, problems, conditions, config, lambda: advance(1))
     write_attempts(evaluation.out / f"{suite}.attempts.jsonl", attempts)
-    asked = _Asked(
+    asked = Asked(
         digest=prompts_digest(problems),
         seeds=tuple(dict.fromkeys(posed.seed for posed in problems)),
         max_tokens={condition.label: max_tokens(condition) for condition in conditions},
         trained_tokens=session.trained_tokens,
     )
-    return attempts, _provenance(evaluation, suite, asked, started)
-
-
-def _provenance(evaluation: Evaluation, suite: str, asked: _Asked, started: float) -> Provenance:
-    folder = evaluation.folder
-    return Provenance(
-        command=evaluation.command(suite),
-        model=evaluation.model,
-        model_digest=folder_digest(folder) if folder else "",
-        num_parameters=read_config(folder).num_parameters if folder else 0,
-        trained_tokens=asked.trained_tokens,
-        seeds=asked.seeds,
-        num_problems=evaluation.num_problems,
-        prompts_digest=asked.digest,
-        temperature=evaluation.temperature,
-        max_tokens=asked.max_tokens,
-        versions=dict(versions()),
-        wall_s=round(time.monotonic() - started, 1),
-    )
+    return attempts, provenance(evaluation, suite, asked, started)
 
 
 def _pair_accuracy(graded: Iterable[tuple[MinimalPair, bool]]) -> Estimate:
@@ -270,27 +222,11 @@ def _pair_accuracy(graded: Iterable[tuple[MinimalPair, bool]]) -> Estimate:
     )
 
 
-@contextmanager
-def _progress(title: str, total: int) -> Generator[Callable[[int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda count: progress.advance(task, count)
-
-
-def _table(title: str, rows: Iterable[tuple[str, Estimate]]) -> Table:
-    table = Table(title, "mean", "95 % interval", "n")
-    for name, estimate in rows:
-        interval = f"{estimate.low:.1%} to {estimate.high:.1%}"
-        table.add_row(name, f"{estimate.mean:.1%}", interval, f"{estimate.n:,}")
-    return table
-
-
 def _reasoning_table(results: ReasoningResults) -> Table:
     rows = [(f"all families, budget {budget:,}", each) for budget, each in results.accuracy.items()]
     largest = max(results.accuracy)
     families = [(f"{each.title}, {largest:,}", each.accuracy[largest]) for each in results.families.values()]
-    return _table("reasoning", [*rows, ("gain", results.gain), *families])
+    return estimate_table("reasoning", [*rows, ("gain", results.gain), *families])
 
 
 def _obedience_table(results: ObedienceResults) -> Table:
@@ -301,4 +237,4 @@ def _obedience_table(results: ObedienceResults) -> Table:
         ("thinking tokens counted exactly", results.count_exact),
         ("adaptive: thinks where it needs to", results.chose_rightly),
     ]
-    return _table("obedience", rows)
+    return estimate_table("obedience", rows)

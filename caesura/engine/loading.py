@@ -79,6 +79,8 @@ class EngineConfig:
         them closes them after the engines.
     warms_tails: whether a client computes what the next turn will begin with while nobody asks for anything,
         for models whose template writes former turns otherwise than they were generated.
+    enforces_grammars: whether calls and answers of a given form are held to their grammars. Only measuring
+        what a model writes by itself turns it off; no server does.
     """
 
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
@@ -89,6 +91,7 @@ class EngineConfig:
     num_threads: int | None = None
     tiers: PageTiers | None = None
     warms_tails: bool = True
+    enforces_grammars: bool = True
 
 
 def load(

@@ -81,6 +81,12 @@ class _Served(NamedTuple):
     texts: TextMemory
     warms_tails: bool
     grammars: GrammarCompiler
+    enforces_grammars: bool
+
+    @property
+    def enforced_grammars(self) -> GrammarCompiler | None:
+        """None where no reply is held to one."""
+        return self.grammars if self.enforces_grammars else None
 
 
 def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
@@ -88,7 +94,8 @@ def _served(loaded: LoadedModel, config: EngineConfig) -> _Served:
     warms_tails = config.warms_tails and not loaded.chat_format.is_append_only
     grammars = grammar_compiler(loaded)
     grammars.prepare()
-    return _Served(loaded, build_engine(loaded, config), texts, warms_tails, grammars)
+    engine = build_engine(loaded, config)
+    return _Served(loaded, engine, texts, warms_tails, grammars, config.enforces_grammars)
 
 
 class LocalClient:
@@ -189,7 +196,7 @@ class LocalClient:
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
-            constraint=await constraint_of(request, served.grammars, prompt.sources),
+            constraint=await constraint_of(request, served.enforced_grammars, prompt.sources),
             tenant=request.tenant,
             retentions=tuple(map(_retention, prompt.breakpoints)),
             sources=prompt.sources,

@@ -32,24 +32,27 @@ def check_promises(request: MessagesRequest, tokens: PhaseTokens) -> None:
 
 
 async def constraint_of(
-    request: MessagesRequest, grammars: GrammarCompiler, sources: Sequence[Source]
+    request: MessagesRequest, grammars: GrammarCompiler | None, sources: Sequence[Source]
 ) -> Constraint:
     """The grammars that the reply keeps to. Raises InvalidRequestError for what cannot be enforced.
 
-    sources: what the reply may cite.
+    grammars: None where no reply is held to one. sources: what the reply may cite.
     """
     calls, answer = calls_source(request.conversation.tools, request.tool_choice), _answer(request, sources)
     if calls is None and answer is None:
         return FREE
     choice = request.tool_choice
+    rules = CallRules(
+        is_offered=calls is not None,
+        is_wanted=calls is not None and choice.mode in ("any", "tool"),
+        is_parallel=choice.is_parallel,
+    )
+    if grammars is None:
+        return Constraint(calls=rules)
     return Constraint(
         answer=None if answer is None else await grammars.compiled(answer),
         call=None if calls is None else await grammars.compiled(calls),
-        calls=CallRules(
-            is_offered=calls is not None,
-            is_wanted=calls is not None and choice.mode in ("any", "tool"),
-            is_parallel=choice.is_parallel,
-        ),
+        calls=rules,
     )
 
 

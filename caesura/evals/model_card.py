@@ -7,18 +7,19 @@ Markdown, the same for the same results. Read next: `targets.py`, the table of w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caesura.evals.bench_figures import BenchFigure
+from caesura.evals.card_words import command, percent, points, table, with_interval
 from caesura.evals.results import (
     LanguageResults,
     ObedienceResults,
     PaddingResults,
-    Provenance,
     ReasoningResults,
 )
-from caesura.evals.statistics import Estimate
+from caesura.evals.tool_card import tool_section
+from caesura.evals.tool_results import ToolResults
 from caesura.evals.training_facts import TrainingFacts
 
 _SHOWN_BUDGETS = (0, 64, 256, 1024)
@@ -40,6 +41,7 @@ class Evidence:
     padding: PaddingResults | None = None
     obedience: ObedienceResults | None = None
     language: LanguageResults | None = None
+    tools: ToolResults | None = None
     training: TrainingFacts | None = None
     control_training: TrainingFacts | None = None
     bench: tuple[BenchFigure, ...] = ()
@@ -54,38 +56,13 @@ def model_card(evidence: Evidence, targets: Sequence[str], images: tuple[str, st
         _families(evidence, images[1]),
         _controls(evidence),
         _obedience(evidence.obedience),
+        tool_section(evidence.tools),
         _language(evidence.language),
         _training(evidence),
         _limits(evidence),
         _method(evidence),
     )
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
-
-
-def percent(value: float) -> str:
-    """A share with one decimal."""
-    return f"{100 * value:.1f} %"
-
-
-def with_interval(estimate: Estimate) -> str:
-    """A share with its 95 % interval."""
-    return f"{percent(estimate.mean)} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
-
-
-def points(estimate: Estimate) -> str:
-    """A difference of shares, in percentage points."""
-    return f"{100 * estimate.mean:+.1f} points ({100 * estimate.low:+.1f} to {100 * estimate.high:+.1f})"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table, the first column to the left and the others to the right."""
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return ["| " + " | ".join(row) + " |" for row in (header, rule, *rows)]
-
-
-def command(provenance: Provenance) -> list[str]:
-    """The line that gives the figures above it."""
-    return ["", f"Measured by `{provenance.command}`."]
 
 
 def _what_it_is(evidence: Evidence) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caesura.evals.bench_figures import BenchFigure, lowest
-from caesura.evals.model_card import Evidence, percent, points, with_interval
+from caesura.evals.card_words import percent, points, with_interval
+from caesura.evals.model_card import Evidence
 from caesura.evals.results import ObedienceResults, Provenance, ReasoningResults
 
 MIN_ACCURACY = 0.80

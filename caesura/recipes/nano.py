@@ -16,6 +16,8 @@ from caesura.model import PRESETS
 from caesura.recipes.chat import chat_rows
 from caesura.recipes.reasoning import ReasoningMix, reasoning_rows
 from caesura.recipes.text import pretraining_documents
+from caesura.recipes.tool_sets import tool_set_kinds
+from caesura.recipes.tools import tool_rows
 from caesura.tokens import CaesuraFormat
 from caesura.train.encoding import Encoded, encode_documents, encode_row
 from caesura.train.loop import LoopConfig
@@ -26,6 +28,7 @@ from caesura.train.stage import Stage
 
 _TEXT_ROW = 256
 _CHAT_ROWS = (128, 256, 512)
+_TOOL_ROWS = (256, 512, 1024, 1536)
 # Families whose steps are harder to learn come more often.
 _MIX = ReasoningMix(
     weights={
@@ -94,13 +97,33 @@ class Conversations:
             yield from prose(chat_format, data)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationsWithTools:
+    """Rows in which tools are at hand, among rows of the kinds before, so that neither is forgotten.
+
+    num_tools: how many rows with tools. seed: of them. max_tokens: the few that are longer are left out.
+    others: the rest.
+    """
+
+    num_tools: int
+    seed: int
+    max_tokens: int
+    others: Conversations
+
+    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+        rows = tool_rows(self.seed, self.num_tools, tool_set_kinds(data))
+        encoded = (encode_row(chat_format, row) for row in rows)
+        yield from (each for each in encoded if len(each.ids) <= self.max_tokens + 1)
+        yield from self.others(chat_format, data)
+
+
 def recipe() -> Recipe:
-    """Text for a quarter of an hour, then conversations for as long as the figures need."""
+    """Text for a quarter of an hour, then conversations for as long as the figures need, then tools."""
     return Recipe(
         name="nano",
         tokenizer_texts=tokenizer_texts,
         vocab_size=PRESETS["nano"].vocab_size,
-        stages=(pretrain(), sft()),
+        stages=(pretrain(), sft(), tools()),
         max_positions=PRESETS["nano"].max_positions,
     )
 
@@ -134,6 +157,33 @@ def sft() -> Stage:
         loop=LoopConfig(
             num_steps=1700,
             optimiser=OptimiserConfig(learning_rate=3e-3, embedding_learning_rate=3e-3, decay_fraction=0.35),
+        ),
+    )
+
+
+def tools() -> Stage:
+    """Tools: half of the tokens are conversations with tools, the other half is the stage before in small."""
+    return Stage(
+        name="nano-tools",
+        display_name="Caesura nano",
+        start_from="nano-sft",
+        documents=ConversationsWithTools(
+            num_tools=13_000,
+            seed=3,
+            max_tokens=_TOOL_ROWS[-1],
+            others=Conversations(
+                num_chat=7_000,
+                num_reasoning=46_000,
+                mix=_MIX,
+                seed=3,
+                max_tokens=_CHAT_ROWS[-1],
+                prose_chars=1_800_000,
+            ),
+        ),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_TOOL_ROWS, seed=3),
+        loop=LoopConfig(
+            num_steps=1060,
+            optimiser=OptimiserConfig(learning_rate=2e-3, embedding_learning_rate=2e-3, decay_fraction=0.5),
         ),
     )
 

@@ -12,15 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from caesura.messages.content import Block, Conversation, Role, TextBlock, ThinkingBlock, Turn
+from caesura.messages.content import (
+    Block,
+    Conversation,
+    Role,
+    TextBlock,
+    ThinkingBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
+    Turn,
+)
 from caesura.messages.errors import DataError
 
 Mode = Literal["fast", "think", "adaptive"]
+_FLAGS = ("is_cut", "learns_every_reply", "is_forced")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One training conversation; its last turn is the assistant's and is what is learnt.
+    """One training conversation; its last turn is the assistant's and is learnt.
 
     conversation: the turns, the last one perhaps opening with a thought.
     mode: "fast" and "think" are told to the model; under "adaptive" the choice whether to think is itself
@@ -28,6 +39,8 @@ class Row:
     source, licence: where the row comes from.
     is_cut: the thought ran out of budget: it ends as the engine would end it, and only the answer that
         follows is learnt from the close on.
+    learns_every_reply: the assistant's earlier turns are learnt as well.
+    is_forced: the request demands a call, so that calling is no choice, and where it begins is not learnt.
     """
 
     conversation: Conversation
@@ -35,6 +48,8 @@ class Row:
     source: str
     licence: str
     is_cut: bool = False
+    learns_every_reply: bool = False
+    is_forced: bool = False
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -68,11 +83,13 @@ def row_from_json(fields: dict[str, Any]) -> Row:
         raise ValueError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
     system = (TextBlock(text=fields["system"]),) if fields.get("system") else ()
     return Row(
-        conversation=Conversation(turns=turns, system=system),
+        conversation=Conversation(
+            turns=turns, system=system, tools=tuple(map(_tool, fields.get("tools", ())))
+        ),
         mode=mode,
         source=str(fields.get("source", "")),
         licence=str(fields.get("licence", "")),
-        is_cut=bool(fields.get("is_cut", False)),
+        **{name: bool(fields.get(name, False)) for name in _FLAGS},
     )
 
 
@@ -86,9 +103,12 @@ def row_to_json(row: Row) -> dict[str, Any]:
     }
     if row.conversation.system:
         fields["system"] = "\n\n".join(block.text for block in row.conversation.system)
-    if row.is_cut:
-        fields["is_cut"] = True
-    return fields
+    if row.conversation.tools:
+        fields["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+            for tool in row.conversation.tools
+        ]
+    return fields | {name: True for name in _FLAGS if getattr(row, name)}
 
 
 def _turn(message: dict[str, Any]) -> Turn:
@@ -105,7 +125,37 @@ def _block(block: dict[str, Any]) -> Block:
         return TextBlock(text=_string(block["text"]))
     if block["type"] == "thinking":
         return ThinkingBlock(thinking=_string(block["thinking"]))
-    raise ValueError(f"block type {block['type']!r} is not text or thinking")
+    if block["type"] == "tool_use":
+        return ToolUseBlock(
+            id=_string(block["id"]), name=_string(block["name"]), input=_object(block["input"])
+        )
+    if block["type"] == "tool_result":
+        return _result(block)
+    raise ValueError(f"block type {block['type']!r} is not text, thinking, tool_use or tool_result")
+
+
+def _result(block: dict[str, Any]) -> ToolResultBlock:
+    content = block.get("content", "")
+    texts = [content] if isinstance(content, str) else [each["text"] for each in content]
+    return ToolResultBlock(
+        tool_use_id=_string(block["tool_use_id"]),
+        content=tuple(TextBlock(text=_string(text)) for text in texts if text),
+        is_error=bool(block.get("is_error", False)),
+    )
+
+
+def _tool(fields: dict[str, Any]) -> Tool:
+    return Tool(
+        name=_string(fields["name"]),
+        description=_string(fields.get("description", "")),
+        input_schema=_object(fields["input_schema"]),
+    )
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, found {value!r}")
+    return cast(dict[str, Any], value)
 
 
 def _string(value: object) -> str:
@@ -117,10 +167,20 @@ def _string(value: object) -> str:
 def _message(turn: Turn) -> dict[str, Any]:
     if len(turn.content) == 1 and isinstance(turn.content[0], TextBlock):
         return {"role": turn.role, "content": turn.content[0].text}
-    blocks = [
-        {"type": "thinking", "thinking": block.thinking}
-        if isinstance(block, ThinkingBlock)
-        else {"type": "text", "text": cast(TextBlock, block).text}
-        for block in turn.content
-    ]
-    return {"role": turn.role, "content": blocks}
+    return {"role": turn.role, "content": [_block_to_json(block) for block in turn.content]}
+
+
+def _block_to_json(block: Block) -> dict[str, Any]:
+    match block:
+        case TextBlock():
+            return {"type": "text", "text": block.text}
+        case ThinkingBlock():
+            return {"type": "thinking", "thinking": block.thinking}
+        case ToolUseBlock():
+            return {"type": "tool_use", "id": block.id, "name": block.name, "input": dict(block.input)}
+        case ToolResultBlock():
+            content = [{"type": "text", "text": cast(TextBlock, each).text} for each in block.content]
+            fields = {"type": "tool_result", "tool_use_id": block.tool_use_id, "content": content}
+            return fields | ({"is_error": True} if block.is_error else {})
+        case _:
+            raise ValueError(f"a row holds no {type(block).__name__}")

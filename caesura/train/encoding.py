@@ -34,12 +34,19 @@ class Encoded(NamedTuple):
 
 
 def encode_row(chat_format: CaesuraFormat, row: Row) -> Encoded:
-    """The last turn's ids are learnt: thought, answer, calls, end; the opening only where it is a choice."""
+    """The last turn's ids are learnt, or those of every turn of the assistant's: thought, answer, calls, end;
+    the opening, and that a call begins, only where they are a choice.
+    """
     prompt = chat_format.render(row.conversation, opening=None, is_cut=row.is_cut)
     mask = [False] * len(prompt.ids)
-    for span in _last_turn(prompt.spans):
+    spans = prompt.spans if row.learns_every_reply else _last_turn(prompt.spans)
+    for span in spans:
+        if span.role != "assistant":
+            continue
         if span.kind in _LEARNT or (span.kind == "opening" and row.mode == "adaptive"):
             mask[span.start : span.stop] = [True] * (span.stop - span.start)
+        if span.kind == "call" and row.is_forced:
+            mask[span.start] = False
     return Encoded(list(prompt.ids), mask)
 
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 import zstandard
 
 from caesura.messages.errors import DataError
-from caesura.train import books, convert
+from caesura.train import books, convert, requests
 from caesura.train.convert import Converter
 
 
@@ -80,6 +80,11 @@ def _books(paths: tuple[str, ...]) -> tuple[Origin, ...]:
     """Some of the public-domain books; the repository's README grants them."""
     repository = "mlschmitt/classic-books-markdown"
     return (Origin(repository=repository, commit="944882722e9a", paths=paths, licence_paths=("README.md",)),)
+
+
+def _metatool(path: str) -> Origin:
+    """One file of the set of tools and of the requests that want them."""
+    return Origin(repository="HowieHwong/MetaTool", commit="35e81bb75768", paths=(path,))
 
 
 _WORD_LISTS = """
@@ -243,6 +248,59 @@ _CATALOGUE = (
             ),
         ),
         converter=convert.developer_half("prompt", {}),
+    ),
+    DataSet(
+        name="clinc150",
+        file="clinc150/train.jsonl.zst",
+        licence="CC-BY-3.0",
+        use="requests by intent, and some that fit none",
+        origins=(Origin(repository="clinc/oos-eval", commit="828f8093932c", paths=("data/data_full.json",)),),
+        converter=requests.intents,
+    ),
+    DataSet(
+        name="snips",
+        file="snips_intents/train.jsonl.zst",
+        licence="CC0-1.0",
+        use="requests with the arguments that they name",
+        origins=(
+            Origin(
+                repository="snipsco/nlu-benchmark",
+                commit="b86ac7f15778",
+                paths=("2017-06-custom-intent-engines/*/*.json",),
+            ),
+        ),
+        converter=requests.slots,
+    ),
+    DataSet(
+        name="metatool",
+        file="metatool/queries.jsonl.zst",
+        licence="MIT",
+        use="requests with the one tool that serves them",
+        origins=(_metatool("dataset/data/all_clean_data.csv"),),
+        converter=requests.tool_choices,
+    ),
+    DataSet(
+        name="metatool_tools",
+        file="metatool/tool_descriptions.json",
+        licence="MIT",
+        use="what those tools do, all in one row",
+        origins=(_metatool("dataset/plugin_des.json"),),
+        converter=requests.single_row,
+    ),
+    DataSet(
+        name="tldr",
+        file="tldr_pages/pages.jsonl.zst",
+        licence="CC-BY-4.0",
+        use="tasks with the shell command that does them",
+        origins=(
+            Origin(
+                repository="tldr-pages/tldr",
+                commit="08e345f42639",
+                paths=("pages/*/*.md",),
+                licence_paths=("LICENSE.md",),
+            ),
+        ),
+        converter=requests.command_pages,
     ),
 )
 

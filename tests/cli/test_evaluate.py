@@ -201,8 +201,9 @@ def test_a_model_is_named_after_its_run(run_folder: Path, tmp_path: Path) -> Non
 
 
 def test_behind_a_url_only_what_needs_no_weights_is_measured() -> None:
-    assert chosen_suites(Suite.ALL, is_remote=True) == ("reasoning", "obedience")
-    assert chosen_suites(Suite.ALL, is_remote=False) == ("reasoning", "padding", "obedience", "language")
+    assert chosen_suites(Suite.ALL, is_remote=True) == ("reasoning", "obedience", "tools")
+    everything = ("reasoning", "padding", "obedience", "language", "tools")
+    assert chosen_suites(Suite.ALL, is_remote=False) == everything
     assert chosen_suites(Suite.PADDING, is_remote=False) == ("padding",)
 
 

@@ -132,6 +132,44 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+INTENTS = {
+    "weather": ["will it rain today", "is it cold outside"],
+    "timer": ["start a timer", "set a timer for tea"],
+    "taxes": ["how high are my taxes", "what do i owe in taxes"],
+    "oos": ["why is the sea salty"],
+}
+REQUESTS: dict[str, list[dict[str, Any]]] = {
+    "clinc150": [
+        {"text": text, "intent": intent, "split": "train"}
+        for intent, texts in INTENTS.items()
+        for text in texts
+    ],
+    "snips": [
+        {
+            "id": f"PlayMusic-{number}",
+            "intent": "PlayMusic",
+            "text": f"play number {number} by Anna",
+            "slots": [{"slot": "track", "value": f"number {number}"}, {"slot": "artist", "value": "Anna"}],
+        }
+        for number in range(9)
+    ],
+    "metatool": [
+        {"id": f"mt-{number}", "query": f"Can you do thing {number}?", "tool": f"Tool{number % 5}"}
+        for number in range(200)
+    ],
+    "metatool_tools": [{f"Tool{number}": f"Does things of kind {number}." for number in range(5)}],
+    "tldr": [
+        {
+            "id": "common/ls",
+            "platform": "common",
+            "command": "ls",
+            "description": "List files.",
+            "examples": [{"task": "List the files in a folder", "command": "ls {{[-l|--long]}} {{folder}}"}],
+        }
+    ],
+}
+
+
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -140,6 +178,6 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def data_folder(tmp_path: Path) -> Path:
-    for name, rows in ROWS.items():
+    for name, rows in (ROWS | REQUESTS).items():
         write_rows(tmp_path / SETS[name].file, rows)
     return tmp_path

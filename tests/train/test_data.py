@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from caesura.messages.content import Conversation, TextBlock, ThinkingBlock, Turn, text_turn
+from caesura.messages.content import (
+    Conversation,
+    TextBlock,
+    ThinkingBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
+    Turn,
+    text_turn,
+)
 from caesura.messages.errors import DataError
 from caesura.train.data import Row, read_rows, write_rows
 
@@ -27,6 +37,37 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert list(read_rows(path)) == [ROW, ROW]
 
 
+def test_tools_calls_and_results_come_back_as_they_were_written(tmp_path: Path) -> None:
+    tool = Tool(name="add", description="Adds.", input_schema={"type": "object", "properties": {}})
+    call = ToolUseBlock(id="toolu_1", name="add", input={"a": [1, 2.5], "b": None})
+    results = (
+        ToolResultBlock(tool_use_id="toolu_1", content=(TextBlock(text="no"),), is_error=True),
+        ToolResultBlock(tool_use_id="toolu_2"),
+    )
+    turns = (
+        text_turn("user", "1+2?"),
+        Turn(role="assistant", content=(call,)),
+        Turn(role="user", content=results),
+        REPLY,
+    )
+    conversation = Conversation(turns=turns, tools=(tool,))
+    row = replace(ROW, conversation=conversation, is_cut=False, learns_every_reply=True, is_forced=True)
+    path = tmp_path / "rows.jsonl"
+    write_rows(path, [row])
+    assert list(read_rows(path)) == [row]
+
+
+def test_a_result_may_be_plain_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "58"}
+    messages = [{"role": "user", "content": [result]}, {"role": "assistant", "content": "It is 58."}]
+    path.write_text(json.dumps({"messages": messages}))
+    (row,) = read_rows(path)
+    assert row.conversation.turns[0].content == (
+        ToolResultBlock(tool_use_id="toolu_1", content=(TextBlock(text="58"),)),
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -39,6 +80,12 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
         ('{"messages": [{"role": "assistant", "content": [{"type": "image"}]}]}', "block type 'image'"),
         ('{"messages": [{"role": "assistant", "content": [{"type": "text", "text": 7}]}]}', "expected text"),
         ('{"messages": [{"role": "assistant", "content": "x"}], "mode": "slow"}', "mode 'slow'"),
+        ('{"messages": [{"role": "assistant", "content": "x"}], "tools": [{"name": "f"}]}', "input_schema"),
+        (
+            '{"messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f",'
+            ' "input": 3}]}]}',
+            "expected an object",
+        ),
     ],
 )
 def test_a_row_that_does_not_parse_is_named_by_file_and_line(line: str, reason: str, tmp_path: Path) -> None:

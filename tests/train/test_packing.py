@@ -128,6 +128,24 @@ def test_only_the_last_reply_is_learnt() -> None:
     assert _learnt(_row("think")) == expected
 
 
+def test_earlier_replies_are_learnt_too_where_the_row_says_so() -> None:
+    encode, tokens = FORMAT.tokenizer.encode, FORMAT.phase_tokens
+    first = [*encode("hello"), *tokens.end]
+    row = replace(_row("think"), learns_every_reply=True)
+    assert _learnt(row) == [*first, *_learnt(_row("think"))]
+    adaptive = replace(row, mode="adaptive")
+    last = [tokens.think, *_learnt(_row("think"))]
+    assert _learnt(adaptive) == [tokens.end_think, *first, *last]
+
+
+def test_that_a_forced_call_begins_is_not_learnt() -> None:
+    tokens = FORMAT.phase_tokens
+    call = ToolUseBlock(id="toolu_a", name="add", input={"a": 7})
+    turns = (text_turn("user", "7+5?"), Turn(role="assistant", content=(call,)))
+    row = replace(_row("fast"), conversation=Conversation(turns=turns))
+    assert [tokens.tool_call, *_learnt(replace(row, is_forced=True))] == _learnt(row)
+
+
 def test_a_call_is_learnt_with_its_markers_and_its_result_is_not() -> None:
     encode, tokens = FORMAT.tokenizer.encode, FORMAT.phase_tokens
     call = ToolUseBlock(id="toolu_a", name="add", input={"a": 7})
