@@ -68,7 +68,7 @@ def test_the_page_lists_every_format() -> None:
 
 def test_the_examples_of_the_forms_are_what_is_written() -> None:
     forms = {cells[0].strip("`"): cells[2].strip("`").replace("\\|", "|") for cells in rows("Forms")}
-    assert set(forms) | {"calls"} == set(get_args(Kind))
+    assert set(forms) | {"calls", "citations"} == set(get_args(Kind))
     assert accepts(grammar("json_schema", EXAMPLE), forms["json_schema"])
     assert accepts(grammar("xml", EXAMPLE), forms["xml"])
     assert accepts(grammar("yaml", EXAMPLE), forms["yaml"] + "\n")
