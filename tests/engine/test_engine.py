@@ -258,7 +258,7 @@ def test_a_cached_prompt_is_answered_bit_for_bit_as_if_it_were_not(make_engine: 
     prompt = tuple(random.Random(0).randrange(16, 300) for _ in range(128 + 20))
     cold = make_engine(max_step_tokens=128).generate([ask(prompt, wants_log_probs=True)])[0].finished
     engine = make_engine(max_step_tokens=128)
-    engine.generate([ask((*prompt[:128], *prompt[:20:-1]))])
+    engine.generate([ask((*prompt[:128], prompt[128] ^ 1))])
     warm = engine.generate([ask(prompt, wants_log_probs=True)])[0].finished
     assert (cold.usage.cache_read_input_tokens, warm.usage.cache_read_input_tokens) == (0, 128)
     assert (cold.output, cold.log_probs) == (warm.output, warm.log_probs)
