@@ -6,10 +6,13 @@ what cannot be promised, before anything is queued. Read next: `constraint.py`, 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.grammar import GrammarCompiler
-from caesura.engine.grammar_sources import calls_source, format_source
+from caesura.engine.grammar_sources import GrammarSource, calls_source, format_source
 from caesura.engine.phases import CallRules
+from caesura.engine.token_grammar import TokenGrammar
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.request import MessagesRequest
 from caesura.tokens.phase_tokens import PhaseTokens
@@ -34,9 +37,13 @@ async def constraint_of(request: MessagesRequest, grammars: GrammarCompiler) -> 
     calls = calls_source(request.conversation.tools, choice)
     if calls is None and output_format is None:
         return FREE
+
+    async def compiled(source: GrammarSource) -> TokenGrammar:
+        return await grammars.compiled(replace(source, tenant=request.tenant))
+
     return Constraint(
-        answer=None if output_format is None else await grammars.compiled(format_source(output_format)),
-        call=None if calls is None else await grammars.compiled(calls),
+        answer=None if output_format is None else await compiled(format_source(output_format)),
+        call=None if calls is None else await compiled(calls),
         calls=CallRules(
             is_offered=calls is not None,
             is_wanted=calls is not None and choice.mode in ("any", "tool"),
