@@ -16,9 +16,16 @@ import torch
 
 from caesura.cli.caching import Caching
 from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise
-from caesura.cli.page_tiers import page_tiers
+from caesura.cli.page_tiers import page_tiers, ram_bytes
 from caesura.engine import EngineConfig, LoadedModel, LocalClient, load
-from caesura.engine.fit import Need, available_bytes, holds_second_copy, kv_budget, need
+from caesura.engine.fit import (
+    Need,
+    available_bytes,
+    check_cache_ram,
+    holds_second_copy,
+    kv_budget,
+    need,
+)
 from caesura.engine.kv_store import KVDtype as EngineKVDtype
 from caesura.engine.loading import chosen_dtype
 from caesura.messages.errors import ModelFolderError
@@ -63,7 +70,7 @@ def local_client(
         kv_dtype=_KV_DTYPES[loading.kv_dtype],
         enforces_grammars=enforces_grammars,
     )
-    config = replace(config, kv_bytes=_kv_bytes(folders, config, loading, device))
+    config = replace(config, kv_bytes=_kv_bytes(folders, config, loading, device, ram_bytes(caching, device)))
     models = {name: _loaded(name, folder, loading, device) for name, folder in folders.items()}
     with page_tiers(models, caching, device) as tiers:
         client = LocalClient(models, config, tiers)
@@ -73,11 +80,20 @@ def local_client(
             client.close()
 
 
-def _kv_bytes(folders: Mapping[str, Path], config: EngineConfig, loading: Loading, device: str) -> int:
+def _kv_bytes(
+    folders: Mapping[str, Path], config: EngineConfig, loading: Loading, device: str, cache_ram_bytes: int
+) -> int:
     """What each model's keys and values may take. Nothing is loaded before all of it is known to fit."""
     needs = [_need(name, folder, config, loading, device) for name, folder in folders.items()]
     try:
-        return kv_budget(needs, wanted_bytes=loading.kv_bytes, available_bytes=available_bytes(device))
+        if device != "cpu":
+            check_cache_ram(cache_ram_bytes, available_bytes("cpu"))
+        return kv_budget(
+            needs,
+            wanted_bytes=loading.kv_bytes,
+            available_bytes=available_bytes(device),
+            cache_ram_bytes=cache_ram_bytes if device == "cpu" else 0,
+        )
     except FolderError as error:
         names = ", ".join(f"`{name}`" for name in folders)
         raise ModelFolderError(f"{names}: {error}") from error

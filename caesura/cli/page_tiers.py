@@ -28,6 +28,11 @@ _MAX_WAIT_S = 5.0
 _DEVICE_RAM_BYTES = {"cpu": 0, "cuda": 4_000_000_000}
 
 
+def ram_bytes(caching: Caching, device: str) -> int:
+    """What is kept in RAM besides the models' own memory."""
+    return _DEVICE_RAM_BYTES[device] if caching.ram_bytes is None else caching.ram_bytes
+
+
 @contextmanager
 def page_tiers(
     models: Mapping[str, LoadedModel], caching: Caching, device: str
@@ -36,9 +41,9 @@ def page_tiers(
 
     Raises CaesuraError if another process holds the folder that was named.
     """
-    ram_bytes = _DEVICE_RAM_BYTES[device] if caching.ram_bytes is None else caching.ram_bytes
+    max_ram_bytes = ram_bytes(caching, device)
     with ExitStack() as stack:
-        ram = RamTier(ram_bytes) if ram_bytes else None
+        ram = RamTier(max_ram_bytes) if max_ram_bytes else None
         disk = _disk_tier(caching)
         if disk is not None:
             stack.enter_context(disk)

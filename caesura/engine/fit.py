@@ -99,28 +99,48 @@ def holds_second_copy(
     return is_plain_half and on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def kv_budget(needs: Sequence[Need], *, wanted_bytes: int | None, available_bytes: int) -> int:
+def kv_budget(
+    needs: Sequence[Need], *, wanted_bytes: int | None, available_bytes: int, cache_ram_bytes: int = 0
+) -> int:
     """The bytes that each model's pool may take.
 
     wanted_bytes: what was asked for each, which has to fit whole. None: `DEFAULT_KV_BYTES`, or less where
         less is left.
+    cache_ram_bytes: what `--cache-ram` may take of the same memory.
     Raises FolderError with the sums where the weights, the pools and a margin exceed what is available.
     """
     weights = sum(each.weight_bytes for each in needs)
     wanted = DEFAULT_KV_BYTES if wanted_bytes is None else wanted_bytes
     margin = MARGIN_BYTES + sum(each.widened_bytes(wanted) for each in needs)
-    left = (available_bytes - weights - margin) // len(needs)
+    left = (available_bytes - weights - margin - cache_ram_bytes) // len(needs)
     least = max(each.kv_bytes(each.min_kv_tokens * each.token_bytes) for each in needs)
     budget = wanted_bytes if wanted_bytes is not None else max(least, min(DEFAULT_KV_BYTES, left))
     pools = sum(each.kv_bytes(budget) for each in needs)
-    total = weights + pools + margin
+    total = weights + pools + margin + cache_ram_bytes
     if total > available_bytes:
         raise FolderError(
             f"does not fit: needs {total:,} bytes (weights {weights:,}, keys and values {pools:,}, "
-            f"margin {margin:,}), {available_bytes:,} available; "
-            "try --quantize int4 or a smaller --kv-memory"
+            f"margin {margin:,}{_cache_ram_words(cache_ram_bytes)}), {available_bytes:,} available; "
+            f"try --quantize int4 or a smaller --kv-memory{' or --cache-ram' if cache_ram_bytes else ''}"
         )
     return budget
+
+
+def check_cache_ram(cache_ram_bytes: int, available_bytes: int) -> None:
+    """Where the models are elsewhere: whether this machine has what `--cache-ram` may take.
+
+    Raises FolderError with the sums where it has not.
+    """
+    total = cache_ram_bytes + MARGIN_BYTES
+    if cache_ram_bytes and total > available_bytes:
+        raise FolderError(
+            f"do not fit: their pages in RAM need {total:,} bytes (margin {MARGIN_BYTES:,}"
+            f"{_cache_ram_words(cache_ram_bytes)}), {available_bytes:,} available; try a smaller --cache-ram"
+        )
+
+
+def _cache_ram_words(cache_ram_bytes: int) -> str:
+    return f", --cache-ram {cache_ram_bytes:,}" if cache_ram_bytes else ""
 
 
 def available_bytes(device: str) -> int:

@@ -28,11 +28,13 @@ class GrammarSource:
     text: the schema as JSON, the Lark grammar, the regular expression, or a list of tools as JSON; for
         citations a list of how many chunks each source has.
     path: where the request holds it, for errors; for calls the places of the tools, in order.
+    tenant: whose wish it is: what was compiled for one makes no request of another noticeably faster.
     """
 
     kind: Kind
     text: str
     path: tuple[str, ...]
+    tenant: str = ""
 
 
 def format_source(output_format: OutputFormat) -> GrammarSource:

@@ -1,4 +1,4 @@
-"""Grammars' texts, kept for whoever asks for the same again.
+"""Grammars' texts, kept for the tenant that asks for the same again.
 
 The longest unused leave first. Enters: sources with what came of them. Leaves: the same. Read next:
 `grammar.py`.
@@ -52,7 +52,8 @@ class KeptTexts:
 
 
 def _key(source: GrammarSource) -> bytes:
-    return hashlib.sha256("\0".join([source.kind, *source.path, source.text]).encode()).digest()
+    tenant = hashlib.sha256(source.tenant.encode()).hexdigest()
+    return hashlib.sha256("\0".join([tenant, source.kind, *source.path, source.text]).encode()).digest()
 
 
 def _size(known: Known) -> int:

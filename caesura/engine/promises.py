@@ -7,11 +7,13 @@ what cannot be promised, before anything is queued. Read next: `constraint.py`, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.grammar import GrammarCompiler
 from caesura.engine.grammar_sources import GrammarSource, calls_source, citations_source, format_source
 from caesura.engine.phases import CallRules
+from caesura.engine.token_grammar import TokenGrammar
 from caesura.messages.chunks import Source
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.request import MessagesRequest
@@ -49,9 +51,13 @@ async def constraint_of(
     )
     if grammars is None:
         return Constraint(calls=rules)
+
+    async def compiled(source: GrammarSource) -> TokenGrammar:
+        return await grammars.compiled(replace(source, tenant=request.tenant))
+
     return Constraint(
-        answer=None if answer is None else await grammars.compiled(answer),
-        call=None if calls is None else await grammars.compiled(calls),
+        answer=None if answer is None else await compiled(answer),
+        call=None if calls is None else await compiled(calls),
         calls=rules,
     )
 

@@ -149,19 +149,23 @@ class Sequence:
     @property
     def usage(self) -> Usage:
         """Tokens read and written so far. What counts as stored is the full pages up to the last retention
-        that were not at hand.
+        that were not at hand. Of a prompt that was given up nothing counts but what was read or computed.
         """
-        created = self._num_created(self.request.retentions)
+        num_read = self.num_prompt
+        if self.finish_reason == "cancelled" and self.num_once < num_read:
+            num_read = self.num_once
+        is_begun = num_read == self.num_prompt
         lasting = [each for each in self.request.retentions if each.ttl_s >= _LONG_TTL_S]
+        created = self._num_created(self.request.retentions, num_read)
         return Usage(
-            input_tokens=self.num_prompt - self.num_cached - created,
-            output_tokens=self.phase.num_output,
-            thinking_tokens=self.phase.num_thinking,
+            input_tokens=num_read - self.num_cached - created,
+            output_tokens=self.phase.num_output if is_begun else 0,
+            thinking_tokens=self.phase.num_thinking if is_begun else 0,
             cache_read_input_tokens=self.num_cached,
             cache_creation_input_tokens=created,
-            cache_creation_1h_input_tokens=self._num_created(lasting),
+            cache_creation_1h_input_tokens=self._num_created(lasting, num_read),
         )
 
-    def _num_created(self, retentions: Iterable[Retention]) -> int:
-        last = max((each.position for each in retentions), default=0)
+    def _num_created(self, retentions: Iterable[Retention], num_read: int) -> int:
+        last = min(max((each.position for each in retentions), default=0), num_read)
         return max(0, last // self.page_size * self.page_size - self.num_cached)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from caesura.cli.bundled import bundled_folder
+from caesura.cli.caching import Caching
 from caesura.cli.chat import TerminalChat
 from caesura.cli.connect import Connection
 from caesura.cli.dtypes import Dtype, KVDtype, Loading
@@ -45,6 +46,15 @@ def test_a_folder_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(ModelFolderError, match="model `mine` cannot be loaded"),
         local_client({"mine": tmp_path}),
+    ):
+        pass
+
+
+def test_what_may_be_kept_in_ram_must_fit_before_anything_is_loaded(tiny_folder: Path) -> None:
+    caching = Caching(disk_bytes=0, ram_bytes=10**15)
+    with (
+        pytest.raises(ModelFolderError, match=r"`tiny`: does not fit.*--cache-ram 1,000,000,000,000,000"),
+        local_client({"tiny": tiny_folder}, num_threads=1, caching=caching),
     ):
         pass
 

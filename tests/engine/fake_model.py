@@ -221,7 +221,11 @@ class World:
 
     def check_usage(self, sequence: Sequence) -> None:
         usage = sequence.usage
-        assert usage.prompt_tokens == sequence.num_prompt
+        num_read = sequence.num_prompt
+        if self.ended.get(sequence.id) == "cancelled":
+            num_read = min(num_read, sequence.num_once)
+            assert num_read == sequence.num_prompt or not usage.output_tokens
+        assert usage.prompt_tokens == num_read
         assert 0 <= usage.cache_creation_1h_input_tokens <= usage.cache_creation_input_tokens
         assert usage.input_tokens >= 0
         assert usage.cache_read_input_tokens == sequence.num_cached < sequence.num_prompt

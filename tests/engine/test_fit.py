@@ -11,6 +11,7 @@ from caesura.engine.fit import (
     DEFAULT_KV_BYTES,
     MARGIN_BYTES,
     available_bytes,
+    check_cache_ram,
     container_bytes,
     holds_second_copy,
     kv_budget,
@@ -39,6 +40,23 @@ def test_it_fits_to_the_byte() -> None:
     assert kv_budget([LARGE], wanted_bytes=2 * GB, available_bytes=total) == 2 * GB
     with pytest.raises(FolderError, match="does not fit"):
         kv_budget([LARGE], wanted_bytes=2 * GB, available_bytes=total - 1)
+
+
+def test_what_is_kept_in_ram_has_to_fit_too() -> None:
+    total = LARGE.weight_bytes + 2 * GB + MARGIN_BYTES + 3 * GB
+    fits = kv_budget([LARGE], wanted_bytes=2 * GB, available_bytes=total, cache_ram_bytes=3 * GB)
+    assert fits == 2 * GB
+    with pytest.raises(FolderError, match=r"--cache-ram 3,000,000,000\).*smaller --kv-memory or --cache-ram"):
+        kv_budget([LARGE], wanted_bytes=2 * GB, available_bytes=total - 1, cache_ram_bytes=3 * GB)
+    left = kv_budget([LARGE], wanted_bytes=None, available_bytes=total, cache_ram_bytes=3 * GB)
+    assert left == 2 * GB, "unless it is told the pool takes what is left beside it"
+
+
+def test_beside_a_gpu_ram_is_measured_by_itself() -> None:
+    check_cache_ram(3 * GB, 3 * GB + MARGIN_BYTES)
+    check_cache_ram(0, 0)
+    with pytest.raises(FolderError, match="try a smaller --cache-ram"):
+        check_cache_ram(3 * GB, 3 * GB + MARGIN_BYTES - 1)
 
 
 def test_packed_weights_fit_where_plain_ones_do_not() -> None:

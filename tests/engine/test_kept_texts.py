@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from caesura.engine.grammar_sources import GrammarSource
 from caesura.engine.grammar_text import GrammarText
@@ -23,6 +24,14 @@ def test_what_is_kept_is_found_by_kind_place_and_text() -> None:
     assert kept.find(source("b")) is None
     assert kept.find(source("a", "q")) is None
     assert kept.find(GrammarSource(kind="lark", text="a", path=("p",))) is None
+
+
+def test_what_is_kept_for_one_tenant_is_not_found_by_another() -> None:
+    kept = KeptTexts(10_000)
+    kept.keep(mine := replace(source("a"), tenant="mine"), known := text(5))
+    assert kept.find(mine) is known
+    assert kept.find(replace(mine, tenant="yours")) is None
+    assert kept.find(source("a")) is None
 
 
 def test_a_refusal_is_kept_as_well() -> None:

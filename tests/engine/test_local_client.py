@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from caesura.engine import EFFORT_BUDGETS, EngineConfig, LoadedModel, LocalClient
+from caesura.engine.scheduler import SchedulerConfig
 from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.content import Conversation, conversation
@@ -223,6 +224,22 @@ async def test_what_a_reply_took_that_is_left_is_told_exactly(client: LocalClien
     assert usage.prompt_tokens == await client.count_tokens(ask())
     assert 0 < usage.output_tokens < 290
     assert usage.output_tokens == client.engine("tiny").stats().num_output_tokens
+
+
+async def test_who_leaves_while_waiting_has_taken_nothing(loaded: LoadedModel) -> None:
+    scheduler = SchedulerConfig(max_running=1, max_step_tokens=32)
+    client = LocalClient({"tiny": loaded}, EngineConfig(scheduler=scheduler, num_pages=20, num_threads=1))
+    told: list[Usage] = []
+    first, second = client.stream(ask(max_tokens=290)), client.stream(ask(when_cut=told.append))
+    async with asyncio.timeout(60), closing(first):
+        while not isinstance(await anext(first), TextDelta):
+            pass
+        async with closing(second):
+            assert isinstance(await anext(second), MessageStart)
+            stats = client.engine("tiny").stats()
+    await asyncio.to_thread(client.close)
+    assert stats.num_running == 1
+    assert told == [Usage(input_tokens=0)]
 
 
 async def test_a_reply_that_ends_is_not_told_as_cut(client: LocalClient) -> None:

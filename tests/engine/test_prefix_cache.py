@@ -61,6 +61,23 @@ def test_a_repeated_prompt_copies_the_beginning_of_its_last_page_from_its_own_re
     assert world.num_computed - before == 1
 
 
+def test_a_prompt_that_is_given_up_counts_as_far_as_it_was_read_or_computed() -> None:
+    world = world_of(40)
+    ask(world, text(0, 10))
+    wanted = (Retention(20, 300.0), Retention(40, 3600.0))
+    runs = world.add(Arrival(prompt=text(0, 50), retentions=wanted))
+    waits = [world.add(Arrival(prompt=text(900 * n, 50), retentions=wanted)) for n in range(1, 5)]
+    world.step()
+    num_read = runs.num_computed
+    assert (runs.num_cached, num_read) == (8, 16), "half of the step is the eldest's"
+    for sequence in (runs, *waits):
+        world.end(sequence, "cancelled")
+        world.check_usage(sequence)
+    assert input_usage(runs) == (8, 8, 8, 0)
+    assert waits[-1].status == "finished"
+    assert input_usage(waits[-1]) == (0, 0, 0, 0), "it never started"
+
+
 @pytest.mark.parametrize("is_damaged", [False, True])
 def test_where_loading_ends_within_anothers_page_what_they_have_in_common_is_copied(is_damaged: bool) -> None:
     tiers = FakeTiers()
