@@ -37,7 +37,7 @@ async def test_what_was_compiled_for_one_tenant_saves_another_no_work(
         request = MessagesRequest(
             model="tiny", max_tokens=10, conversation=talk, output_format=form, tenant=tenant
         )
-        await constraint_of(request, compiler)
+        await constraint_of(request, compiler, ())
         return len(reads) - before
 
     first, again = await num_reads("mine"), await num_reads("mine")
