@@ -117,27 +117,6 @@ PARAMETERS = [
 ]
 
 
-def _edit(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"context_management": {"edits": [{"type": kind, **fields}]}}
-
-
-CONTEXT = [
-    Row("`clear_tool_uses_20250919`", field(_edit("clear_tool_uses_20250919"))),
-    Row(
-        "`clear_thinking_20251015`",
-        field(
-            {**_edit("clear_thinking_20251015", keep="all"), "thinking": {"type": "adaptive"}},
-            lambda each: each.body.get("context_management"),
-        ),
-    ),
-    Row("`compact_20260112`", field(_edit("compact_20260112"))),
-    Row(
-        "`applied_edits` in the reply",
-        field(_edit("clear_tool_uses_20250919"), lambda each: each.body.get("context_management")),
-    ),
-]
-
-
 def _marked(num_marks: int) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": [{**TEXT, "cache_control": EPHEMERAL}] * num_marks}]}
 

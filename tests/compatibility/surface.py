@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.compatibility.context import COUNT
 from tests.compatibility.probe import BODY, WORKS, Answer, Probe, Row, judged, verdict
 
 LINES: list[dict[str, Any]] = [
@@ -87,15 +88,7 @@ ENDPOINTS = [
         ),
     ),
     Row("`POST /v1/messages/count_tokens`", _counted, "equal to what the request is billed"),
-    Row(
-        "`count_tokens`: `context_management.original_input_tokens`",
-        judged(
-            lambda probe: probe.ask(
-                "POST", "/v1/messages/count_tokens", json={**BODY, "context_management": {"edits": []}}
-            ),
-            lambda each: "context_management" in each.body,
-        ),
-    ),
+    COUNT,
     Row(
         "`GET /v1/models`",
         judged(
