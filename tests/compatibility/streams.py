@@ -189,6 +189,16 @@ HEADERS = [
     Row("`retry-after-ms`", _sent_header("retry-after-ms")),
     Row("`x-should-retry`", _sent_header("x-should-retry")),
     Row("`anthropic-organization-id`", _sent_header("anthropic-organization-id")),
+    Row("`anthropic-workspace-id`", _sent_header("anthropic-workspace-id")),
+    Row(
+        "request: `anthropic-user-profile-id`, `anthropic-workspace-id`",
+        judged(
+            lambda probe: probe.message(
+                {}, {"anthropic-user-profile-id": "u", "anthropic-workspace-id": "w"}
+            ),
+            lambda each: False,
+        ),
+    ),
     Row("request: `x-api-key`", judged(lambda probe: probe.message({}), lambda each: each.kinds)),
     Row("request: `authorization: Bearer`", _bearer),
     Row("request: `anthropic-version` 2023-06-01", _with_headers({})),
