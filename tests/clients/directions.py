@@ -28,9 +28,10 @@ def direct(request: MessagesRequest) -> ScriptedReply:
         case "say":
             return ScriptedReply(thinking=THOUGHT, text=rest)
         case "call":
-            name, _, arguments = rest.partition(" ")
-            called = (ScriptedCall(name=name, input=json.loads(arguments)),)
-            return _said("It is done.") if num_results else ScriptedReply(thinking=THOUGHT, calls=called)
+            is_done = num_results > 0
+            return _said("It is done.") if is_done else ScriptedReply(thinking=THOUGHT, calls=(_call(rest),))
+        case "keep_calling":
+            return ScriptedReply(calls=(_call(rest),))
         case "edit":
             return _next(_editing(rest), num_results, "The hare is quick now.")
         case "search":
@@ -41,6 +42,12 @@ def direct(request: MessagesRequest) -> ScriptedReply:
             return ScriptedReply(text="It breaks", error=_error(rest))
         case _:
             return _said("It is forty two.")
+
+
+def _call(written: str) -> ScriptedCall:
+    """A tool's name, and its arguments as JSON."""
+    name, _, arguments = written.partition(" ")
+    return ScriptedCall(name=name, input=json.loads(arguments))
 
 
 def _said(text: str) -> ScriptedReply:

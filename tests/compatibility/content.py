@@ -1,10 +1,11 @@
-"""Rows: content blocks and citations. Enters: nothing. Leaves: `Row`s. Read next: `page.py`."""
+"""Rows: content blocks. Enters: nothing. Leaves: `Row`s. Read next: `page.py`."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
+from tests.compatibility.documents import DOCUMENTS, IMAGES, PLAIN, SEARCH_RESULT, document
+from tests.compatibility.memory import REPLAYED
 from tests.compatibility.parameters import EPHEMERAL, NEWEST, TEXT
 from tests.compatibility.probe import BODY, Answer, Check, Row, block, field
 
@@ -13,25 +14,8 @@ IMAGE: dict[str, Any] = {
     "type": "image",
     "source": {"type": "base64", "media_type": "image/png", "data": PNG},
 }
-CITED: dict[str, Any] = {"enabled": True}
-PLAIN: dict[str, Any] = {"type": "text", "media_type": "text/plain", "data": "A hare is quick."}
-PDF: dict[str, Any] = {
-    "type": "base64",
-    "media_type": "application/pdf",
-    "data": b64encode(b"%PDF-1.4\n%%EOF").decode(),
-}
-SEARCH_RESULT: dict[str, Any] = {
-    "type": "search_result",
-    "source": "https://x",
-    "title": "Hares",
-    "content": [{"type": "text", "text": "A hare is quick."}],
-}
 TOOL: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
 CALL: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
-
-
-def _document(source: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {"type": "document", "source": source, **fields}
 
 
 def _taken(part: dict[str, Any]) -> Check:
@@ -94,24 +78,23 @@ BLOCKS = [
         "as in the API",
     ),
     Row("`image`: `base64`", block(IMAGE), "for models that see; nano does not"),
-    Row("`image`: `url`", block({"type": "image", "source": {"type": "url", "url": "https://x/y.png"}})),
+    *IMAGES,
     Row(
         "`image`: `transformations`",
         _taken({**IMAGE, "transformations": {"oversized_image": "downsize"}}),
     ),
-    Row("`document`: plain text", block(_document(PLAIN))),
-    Row("`document`: PDF", block(_document(PDF))),
-    Row("`document`: content", block(_document({"type": "content", "content": "A hare is quick."}))),
-    Row("`document`: `url`", block(_document({"type": "url", "url": "https://x/y.pdf"}))),
-    Row("`document`: `title`, `context`", block(_document(PLAIN, title="Hares", context="A book"))),
-    Row("`search_result`", block(SEARCH_RESULT)),
+    *DOCUMENTS,
     Row("`thinking` that this server did not sign, in the latest turn", _thought(FOREIGN), "as in the API"),
     Row(
         "`thinking` that this server did not sign, in an older turn",
         _thought(FOREIGN, *LATER),
         "is dropped, and `input_transformations` says so",
     ),
-    Row("`redacted_thinking` that this server did not seal, in the latest turn", _thought(REDACTED)),
+    Row(
+        "`redacted_thinking` that this server did not seal, in the latest turn",
+        _thought(REDACTED),
+        "as in the API",
+    ),
     Row(
         "`redacted_thinking` that this server did not seal, in an older turn",
         _thought(REDACTED, *LATER),
@@ -119,7 +102,7 @@ BLOCKS = [
     ),
     _in_result("`tool_use` and `tool_result`: text", TEXT),
     _in_result("`tool_result`: `image`", IMAGE),
-    _in_result("`tool_result`: `document`", _document(PLAIN)),
+    _in_result("`tool_result`: `document`", document(PLAIN)),
     _in_result("`tool_result`: `search_result`", SEARCH_RESULT),
     _in_result(
         "`tool_result`: `tool_reference`",
@@ -142,8 +125,9 @@ BLOCKS = [
     Row("`container_upload`", block({"type": "container_upload", "file_id": "file_1"})),
     *[
         Row(f"`{kind}`", block({"type": kind}, role="assistant"))
-        for kind in ("mcp_tool_use", "mcp_tool_result", "compaction", "fallback", "advisor_tool_result")
+        for kind in ("mcp_tool_listing", "fallback", "advisor_tool_result", "connector_text")
     ],
+    *REPLAYED,
     *[
         Row(
             f"`{kind}` in a system message",
@@ -153,10 +137,4 @@ BLOCKS = [
     ],
     Row("a block that is not known", block({"type": "of_tomorrow"})),
     Row("`cache_control` on a block", block({**TEXT, "cache_control": EPHEMERAL})),
-]
-
-CITATIONS = [
-    Row("`citations.enabled` on a text document", block(_document(PLAIN, citations=CITED))),
-    Row("`citations.enabled` on a PDF", block(_document(PDF, citations=CITED))),
-    Row("`citations.enabled` on a search result", block({**SEARCH_RESULT, "citations": CITED})),
 ]

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.clients.matrix import read_results, table
-from tests.compatibility import content, parameters, streams, surface, thinking, tools
+from tests.compatibility import (
+    content,
+    context,
+    documents,
+    memory,
+    parameters,
+    streams,
+    surface,
+    thinking,
+    tools,
+)
 from tests.compatibility.probe import Probe, Row, probing
 
 HEAD = """# What of the Messages API works here
@@ -57,9 +67,10 @@ SECTIONS = (
     Section("Choice, calls and results", tools.CHOICE),
     Section("Prompt caching", parameters.CACHING),
     Section("Answers of a given form", parameters.FORMS),
-    Section("Citations", content.CITATIONS),
-    Section("Context management", parameters.CONTEXT),
-    Section("Stop reasons", streams.STOP_REASONS),
+    Section("Citations", documents.CITATIONS),
+    Section("Context management", context.CONTEXT),
+    Section("Memory", memory.MEMORIES),
+    Section("Stop reasons", streams.ENDINGS),
     Section("Streams", streams.EVENTS),
     Section("Errors", streams.ERRORS),
     Section("Headers", streams.HEADERS),

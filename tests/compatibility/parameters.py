@@ -9,6 +9,15 @@ from typing import Any
 from tests.compatibility.probe import NEW, Answer, Row, field
 
 HI: dict[str, Any] = {"role": "user", "content": "Hi"}
+LOOK: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
+CALLS: dict[str, Any] = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}],
+}
+RESULTS: dict[str, Any] = {
+    "role": "user",
+    "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "it"}],
+}
 PREFILL: list[Any] = [HI, {"role": "assistant", "content": "I am"}]
 MID_SYSTEM: dict[str, Any] = {"role": "system", "content": "Be brief."}
 NEWEST = {"anthropic-version": NEW}
@@ -27,8 +36,12 @@ def _said(answer: Answer, role: str) -> bool:
     return answer.request is not None and role in [turn.role for turn in answer.request.conversation.turns]
 
 
+def _has(answer: Answer, effort: str) -> bool:
+    return answer.request is not None and answer.request.effort == effort
+
+
 def _is_low(answer: Answer) -> bool:
-    return answer.request is not None and answer.request.effort == "low"
+    return _has(answer, "low")
 
 
 def _format(kind: dict[str, Any]) -> dict[str, Any]:
@@ -50,17 +63,28 @@ PARAMETERS = [
         "`messages`: `output_config` or `clear_at` of a system message",
         field({"messages": [HI, {**MID_SYSTEM, "output_config": {"effort": "low"}, "clear_at": 9}]}, _is_low),
     ),
+    Row("`messages`: a system message first", field({"messages": [MID_SYSTEM, HI]}), "as in the API"),
     Row(
-        "`messages`: a system message first",
-        field({"messages": [MID_SYSTEM, HI]}),
+        "`messages`: a system message between a call and its result",
+        field({"messages": [HI, CALLS, MID_SYSTEM, RESULTS], "tools": [LOOK]}),
+        "as in the API",
     ),
     Row("`messages`: consecutive ones of a role", field({"messages": [HI, HI]}), "are one turn"),
-    Row("`messages`: none", field({"messages": []})),
+    Row("`messages`: none", field({"messages": []}), "as in the API"),
     Row("`messages`: a prefill at the end", field({"messages": PREFILL})),
     Row("`max_tokens`", field({"max_tokens": 3}, lambda each: each.body["stop_reason"] == "max_tokens")),
     Row(
         "`max_tokens`: 0", field({"max_tokens": 0}, lambda each: not each.body["content"]), "fills the cache"
     ),
+    *[
+        Row(f"`max_tokens`: 0 with {name}", field({"max_tokens": 0, **fields}), "as in the API")
+        for name, fields in (
+            ("`stream`", {"stream": True}),
+            ("`thinking` enabled", {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+            ("`output_config.format`", _format({"type": "json_schema", "schema": SCHEMA})),
+            ("a forced `tool_choice`", {"tools": [LOOK], "tool_choice": {"type": "any"}}),
+        )
+    ],
     Row("`max_tokens`: more than the model's maximum", field({"max_tokens": 10**6})),
     Row("`system`: a string, or blocks", field({"system": [{"type": "text", "text": "Be brief."}]})),
     Row(
@@ -86,7 +110,7 @@ PARAMETERS = [
     Row(
         "`service_tier`",
         field({"service_tier": "auto"}, lambda each: each.usage["service_tier"] != "standard"),
-        "usage says `standard`",
+        "usage says `standard`, in a batch `batch`",
     ),
     Row("`cache_control`", field({"cache_control": EPHEMERAL})),
     Row("`container`: null", field({"container": None}, lambda each: each.body["container"] is None)),
@@ -94,7 +118,13 @@ PARAMETERS = [
     Row("`inference_geo`", field({"inference_geo": "us"})),
     Row("`speed`: fast", field({"speed": "fast"}, lambda each: each.usage["speed"] == "fast")),
     Row("`diagnostics`", field({"diagnostics": {"previous_message_id": None}})),
-    Row("`output_config.effort`", field({"output_config": {"effort": "low"}})),
+    *[
+        Row(
+            f"`output_config.effort`: `{effort}`",
+            field({"output_config": {"effort": effort}}, lambda each, effort=effort: _has(each, effort)),
+        )
+        for effort in ("low", "medium", "high", "xhigh", "max")
+    ],
     Row(
         "`output_config.task_budget`",
         field({"output_config": {"task_budget": {"type": "tokens", "total": 20_000}}}),
@@ -106,7 +136,9 @@ PARAMETERS = [
     Row(
         "`output_format`, version 2026-10-21",
         field({"output_format": {"type": "json_schema", "schema": SCHEMA}}, headers=NEWEST),
+        "the newer name is taken",
     ),
+    Row("`mcp_servers`: none", field({"mcp_servers": []}, lambda each: each.kinds == ["text"])),
     Row("`mcp_servers`", field({"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]})),
     Row("`fallbacks`", field({"fallbacks": [{"model": "other"}]})),
     Row("`fallback_credit_token`", field({"fallback_credit_token": "t"})),
@@ -114,27 +146,6 @@ PARAMETERS = [
     Row("`thread`", field({"thread": {"type": "create"}})),
     Row("`billing_policy`", field({"billing_policy": {}})),
     Row("fields that are not known", field({"of_tomorrow": 1}), "refused by `caesura serve --strict`"),
-]
-
-
-def _edit(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"context_management": {"edits": [{"type": kind, **fields}]}}
-
-
-CONTEXT = [
-    Row("`clear_tool_uses_20250919`", field(_edit("clear_tool_uses_20250919"))),
-    Row(
-        "`clear_thinking_20251015`",
-        field(
-            {**_edit("clear_thinking_20251015", keep="all"), "thinking": {"type": "adaptive"}},
-            lambda each: each.body.get("context_management"),
-        ),
-    ),
-    Row("`compact_20260112`", field(_edit("compact_20260112"))),
-    Row(
-        "`applied_edits` in the reply",
-        field(_edit("clear_tool_uses_20250919"), lambda each: each.body.get("context_management")),
-    ),
 ]
 
 
@@ -181,6 +192,7 @@ FORMS = [
     Row(
         "`output_config.format` with a prefill",
         field({"messages": PREFILL, **_format({"type": "json_schema", "schema": SCHEMA})}),
+        "as in the API",
     ),
     Row(
         "`strict` tools",

@@ -1,7 +1,7 @@
 """Asks our server one thing, in process, with the scripted model behind it, and says what became of it.
 
 Enters: a request. Leaves: an `Answer`, and the words of the page: `works`, `refused with 400`, `ignored`.
-Read next: `rows.py`.
+Read next: `page.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import httpx
+from fastapi import FastAPI
 
 from caesura.messages.event_source import EventSourceReader
 from caesura.messages.request import MessagesRequest
@@ -28,6 +29,7 @@ from caesura.server.batch_store import BatchStore
 from caesura.server.config import MIB
 from caesura.server.database import default_url
 from caesura.server.file_store import FileStore
+from caesura.server.memory_store import MemoryStore
 from tests.clients.directions import direct
 from tests.clients.servers import two_keys
 
@@ -128,6 +130,29 @@ def _events(response: httpx.Response) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
+async def asking(
+    app: FastAPI, scripted: ScriptedClient, key: str = "", poor_key: str = ""
+) -> AsyncGenerator[Probe]:
+    """A probe of an app. key: none where the app wants none."""
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60.0) as http,
+    ):
+        yield Probe(http, scripted, key, poor_key)
+
+
+@asynccontextmanager
+async def asking_another(backing: Backing) -> AsyncGenerator[Probe]:
+    """A probe of another server, without keys, that has something else behind it."""
+    scripted = ScriptedClient(otherwise=direct)
+    async with asking(
+        create_app(SigningClient(scripted, Sealer(bytes(32))), None, backing), scripted
+    ) as probe:
+        yield probe
+
+
+@asynccontextmanager
 async def probing(folder: Path) -> AsyncGenerator[Probe]:
     """A probe of a server that keeps its things in `folder`."""
     scripted = ScriptedClient(otherwise=direct)
@@ -142,13 +167,10 @@ async def probing(folder: Path) -> AsyncGenerator[Probe]:
                 files=FileStore(folder / "files", accounts.database, max_bytes=10 * MIB),
                 batches=BatchStore(accounts.database),
                 batch_policy=BatchPolicy(retry_s=0.01),
+                memory=MemoryStore(folder / "memory"),
             ),
         )
-        await stack.enter_async_context(app.router.lifespan_context(app))
-        transport = httpx.ASGITransport(app)
-        http = httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60.0)
-        await stack.enter_async_context(http)
-        yield Probe(http, scripted, key, poor_key)
+        yield await stack.enter_async_context(asking(app, scripted, key, poor_key))
 
 
 Check = Callable[[Probe], Awaitable[str]]

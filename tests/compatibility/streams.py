@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
-from caesura.messages.response import StopReason
+from caesura.engine.local_client import STOP_REASONS
 from tests.compatibility.content import TOOL
+from tests.compatibility.context import FILLED, LONG, OVERFLOWS, PAUSES, SUMMARISED
+from tests.compatibility.documents import CITING, ON, PLAIN, document, said
+from tests.compatibility.memory import PAUSED
 from tests.compatibility.probe import (
-    IGNORED,
     NEVER,
     NEW,
     WORKS,
@@ -79,8 +80,8 @@ EVENTS = [
     Row("`thinking_delta`", _sends("thinking_delta", _THOUGHT)),
     Row("`signature_delta`: one, the last", _is_signed_last),
     Row("`input_json_delta`", _sends("input_json_delta", _CALLED)),
-    Row("`citations_delta`", _sends("citations_delta", _SAID)),
-    Row("`compaction_delta`", _sends("compaction_delta", _SAID)),
+    Row("`citations_delta`", _sends("citations_delta", {**_SAID, **said({**document(PLAIN), **ON}, CITING)})),
+    Row("`compaction_delta`", _sends("compaction_delta", {**_SAID, **LONG, **SUMMARISED})),
     Row(
         "`estimated_tokens`, with `thinking-token-count-2026-05-13`",
         field(
@@ -92,28 +93,24 @@ EVENTS = [
 ]
 
 
-def _stops(reason: str, asked: dict[str, Any] | None = None) -> Row:
-    """Reasons that the scripted model does not give are looked up among those that any model can."""
-
-    async def check(probe: Probe) -> str:
-        if asked is None:
-            return WORKS if reason in get_args(StopReason) and reason in SENT else NEVER
-        return WORKS if (await probe.message(asked)).body["stop_reason"] == reason else IGNORED
-
-    return Row(f"`{reason}`", check)
+def _stops(reason: str, asked: dict[str, Any], remark: str = "") -> Row:
+    return Row(f"`{reason}`", field(asked, lambda each: each.body["stop_reason"] == reason), remark)
 
 
-# Beside those that the rows below provoke; none so far.
-SENT: Sequence[str] = ()
-STOP_REASONS = [
+async def _refusal(probe: Probe) -> str:
+    """Only a model refuses, and this is how those of ours end."""
+    return WORKS if "refusal" in STOP_REASONS.values() else NEVER
+
+
+ENDINGS = [
     _stops("end_turn", {}),
     _stops("max_tokens", {"max_tokens": 1}),
     _stops("stop_sequence", {"stop_sequences": ["forty"]}),
     _stops("tool_use", {**_CALLED, "stream": False}),
-    _stops("pause_turn"),
-    _stops("refusal"),
-    _stops("model_context_window_exceeded"),
-    _stops("compaction"),
+    _stops("pause_turn", PAUSED, "after 10 rounds with the server's memory"),
+    Row("`refusal`", _refusal, "no model is made to refuse"),
+    FILLED,
+    _stops("compaction", {**LONG, **PAUSES}, "with `pause_after_compaction`"),
 ]
 
 ERRORS = [
@@ -146,6 +143,7 @@ ERRORS = [
         "529 `overloaded_error`",
         error(529, "overloaded_error", lambda probe: probe.message(_saying("[[raise overloaded]]"))),
     ),
+    *OVERFLOWS,
 ]
 
 
@@ -191,6 +189,16 @@ HEADERS = [
     Row("`retry-after-ms`", _sent_header("retry-after-ms")),
     Row("`x-should-retry`", _sent_header("x-should-retry")),
     Row("`anthropic-organization-id`", _sent_header("anthropic-organization-id")),
+    Row("`anthropic-workspace-id`", _sent_header("anthropic-workspace-id")),
+    Row(
+        "request: `anthropic-user-profile-id`, `anthropic-workspace-id`",
+        judged(
+            lambda probe: probe.message(
+                {}, {"anthropic-user-profile-id": "u", "anthropic-workspace-id": "w"}
+            ),
+            lambda each: False,
+        ),
+    ),
     Row("request: `x-api-key`", judged(lambda probe: probe.message({}), lambda each: each.kinds)),
     Row("request: `authorization: Bearer`", _bearer),
     Row("request: `anthropic-version` 2023-06-01", _with_headers({})),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.compatibility.probe import BODY, WORKS, Answer, Probe, Row, judged, verdict
+from tests.compatibility.context import COUNT
+from tests.compatibility.probe import BODY, IGNORED, WORKS, Answer, Probe, Row, judged, verdict
 
 LINES: list[dict[str, Any]] = [
     {"custom_id": "one", "params": BODY},
@@ -19,15 +20,41 @@ async def _batch(probe: Probe) -> Answer:
 
 async def _ended_batch(probe: Probe) -> str:
     """The id of a batch that has ended: results are waited for."""
-    made = (await _batch(probe)).body["id"]
-    while (await probe.ask("GET", f"/v1/messages/batches/{made}")).body["processing_status"] != "ended":
-        pass
-    return made
+    return (await _ended(probe, (await _batch(probe)).body["id"]))["id"]
+
+
+async def _ended(probe: Probe, made: str) -> dict[str, Any]:
+    while True:
+        batch = (await probe.ask("GET", f"/v1/messages/batches/{made}")).body
+        if batch["processing_status"] == "ended":
+            return batch
 
 
 async def _batch_results(probe: Probe) -> str:
     answer = await probe.ask("GET", f"/v1/messages/batches/{await _ended_batch(probe)}/results")
     return verdict(answer, lambda each: "succeeded" in str(each.body) and "errored" in str(each.body))
+
+
+async def _batch_tier(probe: Probe) -> str:
+    answer = await probe.ask("GET", f"/v1/messages/batches/{await _ended_batch(probe)}/results")
+    return verdict(answer, lambda each: '"service_tier":"batch"' in str(each.body).replace(" ", ""))
+
+
+async def _batch_line(probe: Probe, **params: Any) -> str:
+    """What becomes of a line with these params."""
+    line = {"custom_id": "one", "params": {**BODY, **params}}
+    made = (await probe.ask("POST", "/v1/messages/batches", json={"requests": [line]})).body["id"]
+    ended = await _ended(probe, made)
+    return max(ended["request_counts"], key=ended["request_counts"].__getitem__)
+
+
+async def _not_batchable(probe: Probe) -> str:
+    found = {await _batch_line(probe, stream=True), await _batch_line(probe, max_tokens=0)}
+    return "refused" if found == {"errored"} else IGNORED
+
+
+async def _twice(probe: Probe) -> Answer:
+    return await probe.ask("POST", "/v1/messages/batches", json={"requests": [LINES[0], LINES[0]]})
 
 
 async def _batch_deleted(probe: Probe) -> str:
@@ -49,6 +76,12 @@ async def _batch_retrieved(probe: Probe) -> str:
 
 async def _upload(probe: Probe) -> Answer:
     return await probe.ask("POST", "/v1/files", files={"file": ("hare.txt", b"a hare", "text/plain")})
+
+
+async def _named_file(probe: Probe) -> str:
+    made = [(await _upload(probe)).body["id"] for _ in range(2)]
+    answer = await probe.ask("GET", f"/v1/files?ids[]={made[0]}")
+    return verdict(answer, lambda each: [file["id"] for file in each.body["data"]] == made[:1])
 
 
 def _of_a_file(method: str, rest: str, kind: str) -> Any:
@@ -87,15 +120,7 @@ ENDPOINTS = [
         ),
     ),
     Row("`POST /v1/messages/count_tokens`", _counted, "equal to what the request is billed"),
-    Row(
-        "`count_tokens`: `context_management.original_input_tokens`",
-        judged(
-            lambda probe: probe.ask(
-                "POST", "/v1/messages/count_tokens", json={**BODY, "context_management": {"edits": []}}
-            ),
-            lambda each: "context_management" in each.body,
-        ),
-    ),
+    COUNT,
     Row(
         "`GET /v1/models`",
         judged(
@@ -111,9 +136,23 @@ ENDPOINTS = [
         ),
         "aliases too",
     ),
+    Row(
+        "`GET /v1/models`: `lifecycle[]`",
+        judged(
+            lambda probe: probe.ask("GET", "/v1/models?lifecycle[]=retired"),
+            lambda each: not each.body["data"],
+        ),
+    ),
     *[
         Row(f"model: `{field}`", _model_has(field))
-        for field in ("display_name", "created_at", "max_input_tokens", "max_tokens", "capabilities")
+        for field in (
+            "lifecycle",
+            "display_name",
+            "created_at",
+            "max_input_tokens",
+            "max_tokens",
+            "capabilities",
+        )
     ],
     Row(
         "`HEAD /`, `HEAD /api/hello`",
@@ -135,6 +174,9 @@ BATCHES = [
     ),
     Row("`GET /v1/messages/batches/{id}`", _batch_retrieved),
     Row("`GET /v1/messages/batches/{id}/results`", _batch_results, "a line that is wrong is `errored`"),
+    Row("`usage.service_tier`: `batch`", _batch_tier),
+    Row("one `custom_id` twice", judged(_twice, lambda each: True), "as in the API"),
+    Row("`stream`, or `max_tokens` 0, in a line", _not_batchable, "as `errored`, as in the API"),
     Row("`POST /v1/messages/batches/{id}/cancel`", _batch_canceled),
     Row("`DELETE /v1/messages/batches/{id}`", _batch_deleted),
 ]
@@ -160,6 +202,7 @@ FILES = [
         ),
         "both ways of paging",
     ),
+    Row("`GET /v1/files`: `ids[]`", _named_file),
     Row("`GET /v1/files/{id}`", _of_a_file("GET", "", "file")),
     Row(
         "`GET /v1/files/{id}/content`",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from caesura.messages.content import ThinkingBlock
+from caesura.messages.signing import REDACTION_TRIGGER
+from tests.clients.directions import THOUGHT
 from tests.compatibility.content import CALL, TOOL
 from tests.compatibility.parameters import PREFILL
 from tests.compatibility.probe import BODY, Answer, Check, Probe, Row, field, verdict
@@ -38,12 +41,15 @@ def _refused(name: str, **fields: Any) -> Row:
     return Row(name, field({**_enabled(), **fields}), "as in the API")
 
 
-def _again(change: Any) -> Check:
-    """A loop of calls goes on, with the thought before it as it was or changed."""
+def _again(change: Any, said: str = "", **fields: Any) -> Check:
+    """A loop of calls goes on, with the thought before it as it was or changed.
+
+    said: with what is asked. fields: of `thinking`.
+    """
 
     async def check(probe: Probe) -> str:
-        asked = {**_enabled(), "tools": [TOOL]}
-        direction = {"role": "user", "content": "[[call look {}]]"}
+        asked = {**_enabled(**fields), "tools": [TOOL]}
+        direction = {"role": "user", "content": f"{said}[[call look {{}}]]"}
         first = await probe.message({**asked, "messages": [direction]})
         content = change(first.body["content"])
         calls = [each for each in content if each["type"] == "tool_use"]
@@ -53,9 +59,20 @@ def _again(change: Any) -> Check:
             {"role": "assistant", "content": content},
             {"role": "user", "content": results},
         ]
-        return verdict(await probe.message({**asked, "messages": messages}), _thinks)
+        return verdict(await probe.message({**asked, "messages": messages}), _has_thought)
 
     return check
+
+
+def _has_thought(answer: Answer) -> bool:
+    """The thought before the call reached the model as the model had written it."""
+    assert answer.request is not None
+    (thought, *_) = answer.request.conversation.turns[1].content
+    return isinstance(thought, ThinkingBlock) and thought.thinking == THOUGHT
+
+
+def _marked(content: list[Any]) -> list[Any]:
+    return [{**content[0], "cache_control": {"type": "ephemeral"}}, *content[1:]]
 
 
 def _forged(content: list[Any]) -> list[Any]:
@@ -75,6 +92,11 @@ THINKING = [
         ),
     ),
     Row("`disabled`", field({"thinking": {"type": "disabled"}}, lambda each: each.kinds == ["text"])),
+    Row(
+        "`disabled` with `display`",
+        field({"thinking": {"type": "disabled", "display": "omitted"}}),
+        "as in the API",
+    ),
     Row("`adaptive`", field(_adaptive(), _thinks)),
     Row("`between_tools`", field({"thinking": {"type": "between_tools"}})),
     Row("`display`: `summarized`", field(_adaptive(display="summarized"), _thinks), "the thought itself"),
@@ -103,6 +125,9 @@ THINKING = [
         ),
     ),
     Row("a loop of calls goes on with its thought", _again(list)),
+    Row("the same with the thought omitted", _again(list, display="omitted")),
+    Row("the same with a `redacted_thinking`", _again(list, said=REDACTION_TRIGGER), "of this server"),
+    Row("the same with `cache_control` on the thought", _again(_marked), "as in the API"),
     Row("the same with the thought changed", _again(_forged), "as in the API"),
     Row("the same without the thought", _again(lambda content: content[1:]), "as in the API"),
     Row(

@@ -23,11 +23,11 @@ def _tool(**fields: Any) -> dict[str, Any]:
     return {"tools": [{**TOOL, **fields}]}
 
 
-def _typed(kind: str, name: str, **fields: Any) -> Row:
+def _typed(kind: str, name: str, remark: str = "", **fields: Any) -> Row:
     tool = {"type": kind, "name": name, **fields}
     if not name:
         del tool["name"]
-    return Row(f"`{kind}`", field({"tools": [tool]}, _knows))
+    return Row(f"`{kind}`", field({"tools": [tool]}, _knows), remark)
 
 
 def _choice(choice: dict[str, Any], **fields: Any) -> Any:
@@ -54,6 +54,7 @@ DEFINITIONS = [
     Row("`allowed_callers`: `direct`", field(_tool(allowed_callers=["direct"]), _knows)),
     Row("`allowed_callers`: code alone", field(_tool(allowed_callers=["code_execution_20250825"]))),
     Row("`eager_input_streaming`", field(_tool(eager_input_streaming=True), lambda each: False)),
+    Row("a name of other characters", field(_tool(name="look here")), "as in the API"),
     Row("two tools of one name", field({"tools": [TOOL, TOOL]}), "as in the API"),
 ]
 TYPES = [
@@ -68,15 +69,20 @@ TYPES = [
     _typed("computer_20241022", "computer", **SCREEN),
     _typed("computer_toolset_20260801", ""),
     _typed("browser_toolset_20260801", ""),
-    _typed("memory_20250818", "memory"),
+    _typed("memory_20250818", "memory", remark="also carried out by the server, see Memory"),
     *[
-        _typed(kind, name)
+        _typed(kind, name, "the server would have to carry it out")
         for kind, name in (
+            ("code_execution_20250522", "code_execution"),
             ("code_execution_20250825", "code_execution"),
+            ("code_execution_20260120", "code_execution"),
             ("code_execution_20260521", "code_execution"),
             ("web_search_20250305", "web_search"),
+            ("web_search_20260209", "web_search"),
             ("web_search_20260318", "web_search"),
             ("web_fetch_20250910", "web_fetch"),
+            ("web_fetch_20260209", "web_fetch"),
+            ("web_fetch_20260309", "web_fetch"),
             ("web_fetch_20260318", "web_fetch"),
             ("tool_search_tool_regex_20251119", "tool_search_tool_regex"),
             ("tool_search_tool_bm25_20251119", "tool_search_tool_bm25"),
@@ -121,5 +127,19 @@ CHOICE = [
     Row("a result that is an error", field(_answered({**RESULT, "is_error": True}))),
     Row("a call without its result", field(_answered()), "as in the API"),
     Row("a result of no call", field(_answered({**RESULT, "tool_use_id": "toolu_2"})), "as in the API"),
+    Row(
+        "a result behind a text",
+        field(
+            {
+                "tools": [TOOL],
+                "messages": [
+                    *BODY["messages"],
+                    {"role": "assistant", "content": [CALL]},
+                    {"role": "user", "content": [{"type": "text", "text": "So?"}, RESULT]},
+                ],
+            }
+        ),
+        "as in the API",
+    ),
     Row("a call of a tool that is not in `tools`", field({**_answered(RESULT), "tools": []})),
 ]

@@ -31,8 +31,8 @@ SMALL = ModelConfig(
 EngineFactory = Callable[..., Engine]
 
 
-@pytest.fixture(scope="session")
-def loaded() -> LoadedModel:
+def tiny_model() -> LoadedModel:
+    """The seeded model."""
     tokenizer = Tokenizer.train(["the sum of two numbers is a number, and so on. " * 20], vocab_size=300)
     model = Transformer(SMALL)
     model.initialise(torch.Generator().manual_seed(7))
@@ -51,6 +51,11 @@ def loaded() -> LoadedModel:
     return LoadedModel(
         model=model.eval(), tokenizer=tokenizer, chat_format=CaesuraFormat(tokenizer), info=info
     )
+
+
+@pytest.fixture(scope="session")
+def loaded() -> LoadedModel:
+    return tiny_model()
 
 
 @pytest.fixture(scope="session")
