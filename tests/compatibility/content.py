@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.compatibility.documents import DOCUMENTS, IMAGES, PLAIN, SEARCH_RESULT, document
 from tests.compatibility.memory import REPLAYED
-from tests.compatibility.parameters import EPHEMERAL, NEWEST, TEXT
+from tests.compatibility.parameters import CALL, EPHEMERAL, NEWEST, TEXT, TOOL
 from tests.compatibility.probe import BODY, Answer, Check, Row, block, field
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -14,8 +14,6 @@ IMAGE: dict[str, Any] = {
     "type": "image",
     "source": {"type": "base64", "media_type": "image/png", "data": PNG},
 }
-TOOL: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
-CALL: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
 
 
 def _taken(part: dict[str, Any]) -> Check:

@@ -10,8 +10,7 @@ from caesura.engine import EngineConfig, LocalClient
 from caesura.messages.content import text_of
 from caesura.messages.scripted import ScriptedClient
 from caesura.server import create_app
-from tests.compatibility.content import TOOL
-from tests.compatibility.parameters import HI
+from tests.compatibility.parameters import HI, TOOL
 from tests.compatibility.probe import (
     BODY,
     WORKS,

@@ -35,8 +35,9 @@ against them. Rows are those of the API as its own clients know it.
 - **ignored**: taken, and without effect.
 - **never sent**: clients know it, and no reply of ours has it.
 
-The model behind these checks is scripted. What a real model does is in [docs/tools.md](tools.md),
-[docs/thinking.md](thinking.md) and [docs/models](models); [docs/api.md](api.md) says more of each field.
+The model behind these checks is scripted, but for those of a window that is full. What a real model does is
+in [docs/tools.md](tools.md), [docs/thinking.md](thinking.md), [docs/documents.md](documents.md) and
+[docs/models](models); [docs/api.md](api.md) says more of each field.
 """
 CLIENTS = """
 ## Clients

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from caesura.engine.local_client import STOP_REASONS
-from tests.compatibility.content import TOOL
 from tests.compatibility.context import FILLED, LONG, OVERFLOWS, PAUSES, SUMMARISED
 from tests.compatibility.documents import CITING, ON, PLAIN, document, said
 from tests.compatibility.memory import PAUSED
+from tests.compatibility.parameters import TOOL
 from tests.compatibility.probe import (
     NEVER,
     NEW,
