@@ -61,7 +61,8 @@ def _replayed(kind: str, **fields: Any) -> Row:
         "input": {},
     }
     result = {"type": kind, "tool_use_id": "srvtoolu_1", "content": fields.get("content", [])}
-    return Row(f"`server_tool_use` with `{kind}`", block(use, result, role="assistant"))
+    name = f"`server_tool_use` with `{kind}`"
+    return Row(name, block(use, result, role="assistant"), "of other servers; none is carried out here")
 
 
 BLOCKS = [

@@ -214,9 +214,9 @@ CONTEXT = [
     Row("`usage.iterations` of a summary", _compacts(_tells_both_passes)),
     Row("`compaction` that comes back", _replayed(), "stands for all before it"),
     Row(
-        "`compaction`: `signature`, `encrypted_content`",
+        "`compaction` of another server",
         _replayed(encrypted_content="x", signature="x"),
-        "are not made here, and ignored",
+        "its `content` is read; `signature` and `encrypted_content` are ignored",
     ),
     Row("an edit that is not known", field(_edits({"type": "of_tomorrow"}))),
 ]
