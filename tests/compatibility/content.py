@@ -6,16 +6,15 @@ from typing import Any
 
 from tests.compatibility.documents import DOCUMENTS, IMAGES, PLAIN, SEARCH_RESULT, document
 from tests.compatibility.memory import REPLAYED
-from tests.compatibility.parameters import EPHEMERAL, NEWEST, TEXT
+from tests.compatibility.parameters import CALL, EPHEMERAL, NEWEST, RESULTS, TEXT, TOOL
 from tests.compatibility.probe import BODY, Answer, Check, Row, block, field
+from tests.messages.pictures import PICTURES, image
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 IMAGE: dict[str, Any] = {
     "type": "image",
     "source": {"type": "base64", "media_type": "image/png", "data": PNG},
 }
-TOOL: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
-CALL: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
 
 
 def _taken(part: dict[str, Any]) -> Check:
@@ -62,7 +61,8 @@ def _replayed(kind: str, **fields: Any) -> Row:
         "input": {},
     }
     result = {"type": kind, "tool_use_id": "srvtoolu_1", "content": fields.get("content", [])}
-    return Row(f"`server_tool_use` with `{kind}`", block(use, result, role="assistant"))
+    name = f"`server_tool_use` with `{kind}`"
+    return Row(name, block(use, result, role="assistant"), "of other servers; none is carried out here")
 
 
 BLOCKS = [
@@ -77,7 +77,11 @@ BLOCKS = [
         block({**TEXT, "citations": [{"type": "char_location"}]}, headers=NEWEST),
         "as in the API",
     ),
-    Row("`image`: `base64`", block(IMAGE), "for models that see; nano does not"),
+    Row("`image`: `base64` PNG", block(IMAGE), "for models that see; nano does not"),
+    *[
+        Row(f"`image`: `base64` {kind}", block(image(PICTURES[name][1](2, 2), PICTURES[name][0])))
+        for kind, name in (("JPEG", "jpeg"), ("GIF", "gif"), ("WebP", "webp_lossy"))
+    ],
     *IMAGES,
     Row(
         "`image`: `transformations`",
@@ -101,6 +105,23 @@ BLOCKS = [
         "is dropped, and `input_transformations` says so",
     ),
     _in_result("`tool_use` and `tool_result`: text", TEXT),
+    Row(
+        "`tool_use`: `caller`, `toolset_name`",
+        field(
+            {
+                "messages": [
+                    *BODY["messages"],
+                    {
+                        "role": "assistant",
+                        "content": [{**CALL, "caller": {"type": "direct"}, "toolset_name": "x"}],
+                    },
+                    RESULTS,
+                ],
+                "tools": [TOOL],
+            },
+            lambda each: False,
+        ),
+    ),
     _in_result("`tool_result`: `image`", IMAGE),
     _in_result("`tool_result`: `document`", document(PLAIN)),
     _in_result("`tool_result`: `search_result`", SEARCH_RESULT),

@@ -1,4 +1,4 @@
-"""Rows: edits of long conversations, summaries, the window. Enters: nothing. Leaves: `Row`s. Read next:
+"""Rows: edits of long conversations, summaries. Enters: nothing. Leaves: `Row`s. Read next:
 `page.py`.
 """
 
@@ -6,25 +6,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from caesura.engine import EngineConfig, LocalClient
 from caesura.messages.content import text_of
-from caesura.messages.scripted import ScriptedClient
-from caesura.server import create_app
-from tests.compatibility.content import TOOL
-from tests.compatibility.parameters import HI
+from tests.compatibility.parameters import HI, TOOL
 from tests.compatibility.probe import (
     BODY,
-    WORKS,
     Answer,
     Check,
     Judge,
     Probe,
     Row,
-    asking,
     field,
     verdict,
 )
-from tests.engine.conftest import WINDOW, tiny_model
 
 Json = dict[str, Any]
 RESULT = "word " * 30
@@ -188,54 +181,6 @@ async def _count_is_told_twice(probe: Probe) -> str:
 COUNT = Row("`count_tokens`: `context_management.original_input_tokens`", _count_is_told_twice)
 
 
-async def _ask_an_engine(fields: Json, headers: dict[str, str] | None = None) -> Answer:
-    """Of a real engine: the scripted model has no window that it could fill."""
-    client = LocalClient({"tiny": tiny_model()}, EngineConfig(num_pages=64, num_threads=1))
-    try:
-        async with asking(create_app(client), ScriptedClient()) as engine:
-            return await engine.message({"model": "tiny", "temperature": 0, **fields}, headers)
-    finally:
-        client.close()
-
-
-async def _fills_the_window(probe: Probe) -> str:
-    beta = {"anthropic-beta": "model-context-window-exceeded-2025-08-26"}
-    # A long prompt, so that not much has to be written.
-    long = {"messages": [{"role": "user", "content": "x" * (WINDOW - 50)}]}
-    answer = await _ask_an_engine({"max_tokens": WINDOW, **long}, beta)
-    return verdict(answer, lambda each: each.body["stop_reason"] == "model_context_window_exceeded")
-
-
-def _refused_with(wording: str, fields: Json) -> Check:
-    """In the words at which clients compact, or ask for less."""
-
-    async def check(probe: Probe) -> str:
-        answer = await _ask_an_engine(fields)
-        return WORKS if answer.status == 400 and wording in answer.error["message"] else "differs"
-
-    return check
-
-
-FILLED = Row(
-    "`model_context_window_exceeded`",
-    _fills_the_window,
-    "with `model-context-window-exceeded-2025-08-26`, or where the server's memory fills the window",
-)
-OVERFLOWS = [
-    Row(
-        "400: `prompt is too long`",
-        _refused_with(
-            f"tokens > {WINDOW} maximum", {"messages": [{"role": "user", "content": "a hare " * WINDOW}]}
-        ),
-        "in the words at which clients compact",
-    ),
-    Row(
-        "400: `max_tokens` behind the prompt",
-        _refused_with("exceed context limit", {"max_tokens": WINDOW}),
-        "in the words at which clients ask for less",
-    ),
-]
-
 CONTEXT = [
     Row("`clear_tool_uses_20250919`: `trigger`, `keep`", _clears(4)),
     Row(
@@ -269,9 +214,9 @@ CONTEXT = [
     Row("`usage.iterations` of a summary", _compacts(_tells_both_passes)),
     Row("`compaction` that comes back", _replayed(), "stands for all before it"),
     Row(
-        "`compaction`: `signature`, `encrypted_content`",
+        "`compaction` of another server",
         _replayed(encrypted_content="x", signature="x"),
-        "are not made here, and ignored",
+        "its `content` is read; `signature` and `encrypted_content` are ignored",
     ),
     Row("an edit that is not known", field(_edits({"type": "of_tomorrow"}))),
 ]

@@ -111,6 +111,15 @@ def _is_text(answer: Answer) -> bool:
     return isinstance(source, PlainText) and source.text == HARE
 
 
+NAMED = {"title": "Hares", "context": "A book"}
+
+
+def _is_named(answer: Answer) -> bool:
+    assert answer.request is not None
+    (first,) = answer.request.conversation.turns[-1].content
+    return isinstance(first, DocumentBlock) and (first.title, first.context) == ("Hares", "A book")
+
+
 PICTURE = png(2, 2)
 FETCHES = "with `caesura serve --fetch-urls`"
 
@@ -143,7 +152,7 @@ DOCUMENTS = [
         _at_url("document", HARE.encode(), "text/plain", _is_text),
         FETCHES,
     ),
-    Row("`document`: `title`, `context`", block(document(PLAIN, title="Hares", context="A book"))),
+    Row("`document`: `title`, `context`", field(said(document(PLAIN, **NAMED)), _is_named)),
     Row(
         "`document` in an assistant's turn, version 2023-06-01",
         block(document(PLAIN), {"type": "text", "text": "So."}, role="assistant"),

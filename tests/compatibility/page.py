@@ -15,6 +15,7 @@ from tests.compatibility import (
     content,
     context,
     documents,
+    engines,
     memory,
     parameters,
     streams,
@@ -35,8 +36,9 @@ against them. Rows are those of the API as its own clients know it.
 - **ignored**: taken, and without effect.
 - **never sent**: clients know it, and no reply of ours has it.
 
-The model behind these checks is scripted. What a real model does is in [docs/tools.md](tools.md),
-[docs/thinking.md](thinking.md) and [docs/models](models); [docs/api.md](api.md) says more of each field.
+The model behind these checks is scripted, but for those of a full window and of a prompt that was not found
+again. What a real model does is in [docs/tools.md](tools.md), [docs/thinking.md](thinking.md),
+[docs/documents.md](documents.md) and [docs/models](models); [docs/api.md](api.md) says more of each field.
 """
 CLIENTS = """
 ## Clients
@@ -65,13 +67,13 @@ SECTIONS = (
     Section("Tools", tools.DEFINITIONS),
     Section("Types of tools", tools.TYPES),
     Section("Choice, calls and results", tools.CHOICE),
-    Section("Prompt caching", parameters.CACHING),
+    Section("Prompt caching", [*parameters.CACHING, engines.DIAGNOSED]),
     Section("Answers of a given form", parameters.FORMS),
     Section("Citations", documents.CITATIONS),
     Section("Context management", context.CONTEXT),
     Section("Memory", memory.MEMORIES),
     Section("Stop reasons", streams.ENDINGS),
-    Section("Streams", streams.EVENTS),
+    Section("Streams", [*streams.EVENTS, streams.PING]),
     Section("Errors", streams.ERRORS),
     Section("Headers", streams.HEADERS),
 )

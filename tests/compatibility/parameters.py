@@ -9,11 +9,9 @@ from typing import Any
 from tests.compatibility.probe import NEW, Answer, Row, field
 
 HI: dict[str, Any] = {"role": "user", "content": "Hi"}
-LOOK: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
-CALLS: dict[str, Any] = {
-    "role": "assistant",
-    "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}],
-}
+TOOL: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
+CALL: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+CALLS: dict[str, Any] = {"role": "assistant", "content": [CALL]}
 RESULTS: dict[str, Any] = {
     "role": "user",
     "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "it"}],
@@ -66,7 +64,7 @@ PARAMETERS = [
     Row("`messages`: a system message first", field({"messages": [MID_SYSTEM, HI]}), "as in the API"),
     Row(
         "`messages`: a system message between a call and its result",
-        field({"messages": [HI, CALLS, MID_SYSTEM, RESULTS], "tools": [LOOK]}),
+        field({"messages": [HI, CALLS, MID_SYSTEM, RESULTS], "tools": [TOOL]}),
         "as in the API",
     ),
     Row("`messages`: consecutive ones of a role", field({"messages": [HI, HI]}), "are one turn"),
@@ -82,16 +80,16 @@ PARAMETERS = [
             ("`stream`", {"stream": True}),
             ("`thinking` enabled", {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
             ("`output_config.format`", _format({"type": "json_schema", "schema": SCHEMA})),
-            ("a forced `tool_choice`", {"tools": [LOOK], "tool_choice": {"type": "any"}}),
+            ("a forced `tool_choice`", {"tools": [TOOL], "tool_choice": {"type": "any"}}),
         )
     ],
-    Row("`max_tokens`: more than the model's maximum", field({"max_tokens": 10**6})),
+    Row("`max_tokens`: more than the model's maximum", field({"max_tokens": 10**6}), "as in the API"),
     Row("`system`: a string, or blocks", field({"system": [{"type": "text", "text": "Be brief."}]})),
     Row(
         "`stop_sequences`",
         field({"stop_sequences": ["forty"]}, lambda each: each.body["stop_sequence"] == "forty"),
     ),
-    Row("`stop_sequences`: blank ones", field({"stop_sequences": [" "]})),
+    Row("`stop_sequences`: blank ones", field({"stop_sequences": [" "]}), "as in the API"),
     Row("`stream`", field({"stream": True}, lambda each: each.events)),
     *[
         Row(f"`{name}`, version 2023-06-01", field({name: value}))
@@ -114,7 +112,7 @@ PARAMETERS = [
     ),
     Row("`cache_control`", field({"cache_control": EPHEMERAL})),
     Row("`container`: null", field({"container": None}, lambda each: each.body["container"] is None)),
-    Row("`container`", field({"container": "container_1"})),
+    Row("`container`", field({"container": "container_1"}), "no code runs here"),
     Row("`inference_geo`", field({"inference_geo": "us"})),
     Row("`speed`: fast", field({"speed": "fast"}, lambda each: each.usage["speed"] == "fast")),
     Row("`diagnostics`", field({"diagnostics": {"previous_message_id": None}})),
@@ -128,6 +126,7 @@ PARAMETERS = [
     Row(
         "`output_config.task_budget`",
         field({"output_config": {"task_budget": {"type": "tokens", "total": 20_000}}}),
+        "no model here was trained to pace itself",
     ),
     Row(
         "`output_format`, version 2023-06-01",
@@ -139,11 +138,23 @@ PARAMETERS = [
         "the newer name is taken",
     ),
     Row("`mcp_servers`: none", field({"mcp_servers": []}, lambda each: each.kinds == ["text"])),
-    Row("`mcp_servers`", field({"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]})),
+    Row(
+        "`mcp_servers`",
+        field({"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]}),
+        "no other servers are called",
+    ),
     Row("`fallbacks`", field({"fallbacks": [{"model": "other"}]})),
     Row("`fallback_credit_token`", field({"fallback_credit_token": "t"})),
-    Row("`compaction`", field({"compaction": {"type": "summarize"}})),
-    Row("`thread`", field({"thread": {"type": "create"}})),
+    Row(
+        "`compaction`",
+        field({"compaction": {"type": "summarize"}}),
+        "for summaries there is `context_management`",
+    ),
+    Row(
+        "`thread`",
+        field({"thread": {"type": "create"}}),
+        "with the code at which the SDK goes on without; conversations are not kept here",
+    ),
     Row("`billing_policy`", field({"billing_policy": {}})),
     Row("fields that are not known", field({"of_tomorrow": 1}), "refused by `caesura serve --strict`"),
 ]

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from caesura.engine.local_client import STOP_REASONS
-from tests.compatibility.content import TOOL
-from tests.compatibility.context import FILLED, LONG, OVERFLOWS, PAUSES, SUMMARISED
+from caesura.messages.scripted import ScriptedClient, ScriptedReply
+from caesura.server import ServerConfig, create_app
+from caesura.server.backing import Backing
+from tests.compatibility.context import LONG, PAUSES, SUMMARISED
 from tests.compatibility.documents import CITING, ON, PLAIN, document, said
+from tests.compatibility.engines import FILLED, OVERFLOWS
 from tests.compatibility.memory import PAUSED
+from tests.compatibility.parameters import TOOL
 from tests.compatibility.probe import (
     NEVER,
     NEW,
     WORKS,
+    Answer,
     Check,
     Probe,
     Row,
+    asking,
+    asking_another,
     error,
     field,
     judged,
@@ -113,6 +122,32 @@ ENDINGS = [
     _stops("compaction", {**LONG, **PAUSES}, "with `pause_after_compaction`"),
 ]
 
+
+async def _from_elsewhere(probe: Probe) -> Answer:
+    async with asking_another(Backing()) as other:
+        return await other.message({}, {"host": "hares.example"})
+
+
+async def _stalled() -> AsyncGenerator[bytes]:
+    """A body whose rest never comes."""
+    yield b"{"
+    await asyncio.Event().wait()
+
+
+async def _too_slow(probe: Probe) -> Answer:
+    app = create_app(ScriptedClient(), ServerConfig(body_timeout_s=0.01))
+    async with asking(app, ScriptedClient()) as other:
+        return await other.ask("POST", "/v1/messages", content=_stalled())
+
+
+async def _is_pinged(probe: Probe) -> str:
+    scripted = ScriptedClient([ScriptedReply(text="Well.", delay_s=0.1)])
+    async with asking(create_app(scripted, ServerConfig(ping_interval_s=0.01)), scripted) as other:
+        events = (await other.message({"stream": True})).events
+    return WORKS if "ping" in [event["type"] for event in events] else NEVER
+
+
+PING = Row("`ping`", _is_pinged, "after 10 seconds of silence")
 ERRORS = [
     Row(
         "400 `invalid_request_error`",
@@ -123,6 +158,11 @@ ERRORS = [
         error(401, "authentication_error", lambda probe: probe.message({}, {"x-api-key": "wrong"})),
     ),
     Row(
+        "403 `permission_error`",
+        error(403, "permission_error", _from_elsewhere),
+        "where a server without keys is asked by a name that it does not know",
+    ),
+    Row(
         "404 `not_found_error`: a model",
         error(404, "not_found_error", lambda probe: probe.message({"model": "no-such"})),
     ),
@@ -130,6 +170,7 @@ ERRORS = [
         "404 `not_found_error`: a path",
         error(404, "not_found_error", lambda probe: probe.ask("GET", "/v1/no-such")),
     ),
+    Row("408 `timeout_error`", error(408, "timeout_error", _too_slow), "where the body does not come"),
     Row(
         "413 `request_too_large`",
         error(413, "request_too_large", lambda probe: probe.message(_saying("x" * 2**21))),
@@ -182,6 +223,11 @@ async def _bearer(probe: Probe) -> str:
     return WORKS if answer.status == 200 else f"refused with {answer.status}"
 
 
+async def _both_credentials(probe: Probe) -> str:
+    answer = await probe.message({}, {"authorization": f"Bearer {probe.key}"})
+    return WORKS if answer.status == 200 else f"refused with {answer.status}"
+
+
 HEADERS = [
     Row("`request-id`", _has_headers("request-id"), "also on errors"),
     Row("`anthropic-ratelimit-...`", _allowance, "for keys that have limits"),
@@ -201,6 +247,7 @@ HEADERS = [
     ),
     Row("request: `x-api-key`", judged(lambda probe: probe.message({}), lambda each: each.kinds)),
     Row("request: `authorization: Bearer`", _bearer),
+    Row("request: both", _both_credentials),
     Row("request: `anthropic-version` 2023-06-01", _with_headers({})),
     Row("request: `anthropic-version` 2026-10-21", _with_headers({"anthropic-version": NEW})),
     Row(

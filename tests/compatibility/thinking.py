@@ -7,8 +7,7 @@ from typing import Any
 from caesura.messages.content import ThinkingBlock
 from caesura.messages.signing import REDACTION_TRIGGER
 from tests.clients.directions import THOUGHT
-from tests.compatibility.content import CALL, TOOL
-from tests.compatibility.parameters import PREFILL
+from tests.compatibility.parameters import CALL, PREFILL, TOOL
 from tests.compatibility.probe import BODY, Answer, Check, Probe, Row, field, verdict
 
 LONG_ENOUGH = 3000
@@ -98,7 +97,11 @@ THINKING = [
         "as in the API",
     ),
     Row("`adaptive`", field(_adaptive(), _thinks)),
-    Row("`between_tools`", field({"thinking": {"type": "between_tools"}})),
+    Row(
+        "`between_tools`",
+        field({"thinking": {"type": "between_tools"}}),
+        "no model here was trained to; `disabled` is what comes nearest",
+    ),
     Row("`display`: `summarized`", field(_adaptive(display="summarized"), _thinks), "the thought itself"),
     Row("`display`: `omitted`", field(_adaptive(display="omitted"), _is_hidden)),
     Row("`display`: `updates`", field(_adaptive(display="updates"), _thinks), "the thought itself"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.compatibility.content import CALL, TOOL
+from tests.compatibility.parameters import CALL, TOOL
 from tests.compatibility.probe import BODY, Answer, Row, field
 
 ASKS: list[Any] = [{"role": "user", "content": "[[call look {}]]"}]
-SCREEN = {"display_width_px": 800, "display_height_px": 600}
+SCREEN: dict[str, Any] = {"display_width_px": 800, "display_height_px": 600}
 
 
 def _calls(answer: Answer) -> bool:
@@ -52,7 +52,11 @@ DEFINITIONS = [
         ),
     ),
     Row("`allowed_callers`: `direct`", field(_tool(allowed_callers=["direct"]), _knows)),
-    Row("`allowed_callers`: code alone", field(_tool(allowed_callers=["code_execution_20250825"]))),
+    Row(
+        "`allowed_callers`: code alone",
+        field(_tool(allowed_callers=["code_execution_20250825"])),
+        "no code runs here that could call",
+    ),
     Row("`eager_input_streaming`", field(_tool(eager_input_streaming=True), lambda each: False)),
     Row("a name of other characters", field(_tool(name="look here")), "as in the API"),
     Row("two tools of one name", field({"tools": [TOOL, TOOL]}), "as in the API"),
@@ -67,8 +71,8 @@ TYPES = [
     _typed("computer_20251124", "computer", **SCREEN),
     _typed("computer_20250124", "computer", **SCREEN),
     _typed("computer_20241022", "computer", **SCREEN),
-    _typed("computer_toolset_20260801", ""),
-    _typed("browser_toolset_20260801", ""),
+    _typed("computer_toolset_20260801", "", "the tools in it are not known here"),
+    _typed("browser_toolset_20260801", "", "the tools in it are not known here"),
     _typed("memory_20250818", "memory", remark="also carried out by the server, see Memory"),
     *[
         _typed(kind, name, "the server would have to carry it out")
