@@ -15,7 +15,9 @@ from caesura.messages.wire_in import WireCountRequest, WireMessage
 MAX_CACHE_BREAKPOINTS = 4
 
 
-def _breakpoints(body: WireCountRequest) -> Iterator[tuple[str, WireCacheControl]]:
+def _breakpoints(
+    body: WireCountRequest, messages: list[WireMessage]
+) -> Iterator[tuple[str, WireCacheControl]]:
     """Every cache breakpoint with its path, in the order in which the prompt is rendered."""
     for position, tool in enumerate(body.tools or []):
         if tool.cache_control is not None:
@@ -23,7 +25,7 @@ def _breakpoints(body: WireCountRequest) -> Iterator[tuple[str, WireCacheControl
     for position, block in enumerate(body.system or []):
         if block.cache_control is not None:
             yield f"system.{position}.cache_control", block.cache_control
-    for index, message in enumerate(body.messages):
+    for index, message in enumerate(messages):
         for position, block in enumerate(message.content):
             for control in marked(block):
                 yield f"messages.{index}.content.{position}.cache_control", control
@@ -37,7 +39,7 @@ def check_cache_control(body: WireCountRequest, messages: list[WireMessage]) -> 
     messages: those that count.
     """
     _check_automatic(body, messages[-1].content[-1])
-    breakpoints = list(_breakpoints(body))
+    breakpoints = list(_breakpoints(body, messages))
     if len(breakpoints) > MAX_CACHE_BREAKPOINTS:
         raise InvalidRequestError(
             f"A maximum of {MAX_CACHE_BREAKPOINTS} blocks with cache_control may be provided."

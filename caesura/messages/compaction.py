@@ -74,7 +74,7 @@ def _told(conversation: Conversation) -> tuple[Turn, ...]:
 
 
 def _last_words(conversation: Conversation) -> str:
-    """What the user said last, if that is a short text."""
-    spoken = [turn for turn in _told(conversation) if turn.role == "user"]
-    text = text_of(spoken[-1].content).strip() if spoken else ""
+    """What the user said last, if that is a short text; results of tools are no words of the user's."""
+    spoken = (text_of(turn.content).strip() for turn in reversed(_told(conversation)) if turn.role == "user")
+    text = next((text for text in spoken if text and not text.startswith(SUMMARY_HEADING)), "")
     return text if len(text) <= MAX_QUOTED_CHARACTERS else ""

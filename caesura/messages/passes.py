@@ -43,6 +43,10 @@ class Passes:
         self._is_running = False
         self._done += _told(kind, usage)
 
+    def fail(self) -> None:
+        """The pass came to nothing."""
+        self._is_running = False
+
     def leave(self) -> None:
         """The reply is left; the pass that runs, if one does, tells of it by itself."""
         if self._when_cut is not None and not self._is_running:

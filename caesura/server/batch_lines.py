@@ -6,13 +6,13 @@ is its outcome. Enters: a line as it was sent. Leaves: an `Answer`. Read next: `
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+from caesura.messages.background import MAX_INLINE_SIZE, Background
 from caesura.messages.client import Client
 from caesura.messages.errors import ApiError, InvalidRequestError, RequestTooLargeError
 from caesura.messages.fold import collect
@@ -47,6 +47,8 @@ class BatchLines:
         self._config = config
         self._accounts = accounts
         self._sources = sources
+        # A PDF can take very long, and the threads that everyone shares are few.
+        self._background = Background()
 
     async def answer(self, batch: Batch, line: Line) -> Answer:
         """What came of a line; it never raises."""
@@ -60,10 +62,10 @@ class BatchLines:
             return _errored(INTERNAL_ERROR, request_id)
 
     async def _answer(self, batch: Batch, line: Line, request_id: str) -> Answer:
-        params = await asyncio.to_thread(self._params, line)
+        params = await self._background.run(MAX_INLINE_SIZE + 1, self._params, line)
         filled = await self._sources.fill(params, len(line.body), batch.tenant)
         dialect = dialect_of(self._config, batch.version or None, batch.betas.split(","))
-        asked = await asyncio.to_thread(parse_request, filled.body, dialect)
+        asked = await self._background.run(MAX_INLINE_SIZE + 1, parse_request, filled.body, dialect)
         info = find_model(await self._client.models(), asked.model)
         check_request(asked, info)
         request = replace(asked, model=info.id, tenant=batch.tenant)

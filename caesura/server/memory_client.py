@@ -19,7 +19,8 @@ from dataclasses import replace
 
 from caesura.messages.client import Client
 from caesura.messages.closing import closing
-from caesura.messages.content import Block, TextBlock, ToolResultBlock, ToolUseBlock
+from caesura.messages.content import Block, CompactionBlock, TextBlock, ToolResultBlock, ToolUseBlock
+from caesura.messages.context_management import Compaction, ContextEdit
 from caesura.messages.errors import ApiError, InvalidRequestError
 from caesura.messages.events import BlockStart, BlockStop, Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fold import MessageFold
@@ -77,12 +78,13 @@ class MemoryClient:
 class _Round:
     """One pass of the model, as its events come by.
 
-    outcome: how it ended; None until it has.
+    outcome: how it ended; None until it has. has_begun: whether it has said anything.
     """
 
     def __init__(self, names: frozenset[str], *, is_first: bool, num_blocks_before: int) -> None:
         """names: of the tools that the server runs."""
         self.outcome: MessageDelta | None = None
+        self.has_begun = False
         self._names = names
         self._is_first = is_first
         self._num_blocks_before = num_blocks_before
@@ -93,6 +95,7 @@ class _Round:
         if isinstance(event, BlockStart) and isinstance(event.block, ToolUseBlock):
             event = replace(event, block=self._server_run(event.block))
         self._fold.add(event)
+        self.has_begun |= isinstance(event, BlockStart)
         match event:
             case MessageStart():
                 return event if self._is_first else None
@@ -125,6 +128,7 @@ class _Remembering:
         self._names = frozenset(each.name for each in request.conversation.tools if is_server_memory(each))
         self._passes = Passes(request.when_cut)
         self._num_rounds = self._num_blocks = 0
+        self._outcome_before: MessageDelta | None = None
 
     async def events(self) -> AsyncIterator[Event]:
         """The whole reply."""
@@ -132,9 +136,13 @@ class _Remembering:
             outcome: MessageDelta | None = None
             while outcome is None:
                 turn = self._next_round()
-                async with closing(self._written(turn)) as events:
-                    async for event in events:
-                        yield event
+                try:
+                    async with closing(self._written(turn)) as events:
+                        async for event in events:
+                            yield event
+                except ApiError as error:
+                    outcome = self._paused(turn, error)
+                    break
                 results = await self._results(turn)
                 for result in results:
                     yield BlockStart(index=self._num_blocks, block=result)
@@ -146,6 +154,16 @@ class _Remembering:
         except (GeneratorExit, CancelledError):
             self._passes.leave()
             raise
+
+    def _paused(self, turn: _Round, error: ApiError) -> MessageDelta:
+        """How a reply ends whose next round failed before it said a word: what the memory was told must not
+        be told again, as it would be if the whole request were repeated. Raises the error if that is no way.
+        """
+        if self._outcome_before is None or turn.has_begun:
+            raise error
+        logger.warning("a reply pauses after its memory was used: %s", error.message)
+        self._passes.fail()
+        return replace(self._outcome_before, stop_reason="pause_turn")
 
     def _next_round(self) -> _Round:
         self._num_rounds += 1
@@ -197,6 +215,7 @@ class _Remembering:
         self._request = self._following((*turn.content(), *results))
         if not await self._fits(self._request):
             return replace(outcome, stop_reason="model_context_window_exceeded")
+        self._outcome_before = outcome
         return None
 
     def _following(self, content: tuple[Block, ...]) -> MessagesRequest:
@@ -211,8 +230,15 @@ class _Remembering:
             thinking=_remaining(self._asked.thinking, used),
             tool_choice=ToolChoice(is_parallel=choice.is_parallel) if is_forced else choice,
             diagnostics=None,
+            context_edits=self._edits_after(content),
             fills_window=True,
         )
+
+    def _edits_after(self, content: tuple[Block, ...]) -> tuple[ContextEdit, ...]:
+        """Where no summary could be written, the next round does not try again."""
+        has_failed = any(isinstance(block, CompactionBlock) and block.content is None for block in content)
+        edits = self._request.context_edits
+        return tuple(each for each in edits if not (has_failed and isinstance(each, Compaction)))
 
     async def _fits(self, request: MessagesRequest) -> bool:
         """Whether the window has room for the next round's prompt, and a token of an answer."""

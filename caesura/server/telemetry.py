@@ -24,6 +24,7 @@ from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.errors import ApiError
 from caesura.messages.events import Delta, Event, MessageDelta, MessageStart
+from caesura.messages.iterations import billed
 from caesura.messages.request import MessagesRequest
 from caesura.messages.response import ModelInfo, Usage
 from caesura.server.exchange import REQUEST_ID
@@ -162,7 +163,7 @@ class _ReplySpans:
         elif isinstance(event, MessageDelta):
             self._is_complete = True
             self._span.set_attribute("gen_ai.response.finish_reasons", [event.stop_reason])
-            self._span.set_attributes(_usage_attributes(event.usage))
+            self._span.set_attributes(_usage_attributes(billed(event.usage)))
 
     def end(self, error: BaseException | None) -> None:
         """The reply is over: read to its end, left, or broken."""

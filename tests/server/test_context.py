@@ -264,6 +264,10 @@ async def test_usage_tells_both_passes(serve: Serve) -> None:
     assert (usage.input_tokens, usage.output_tokens) == (answered, 3)
 
 
+# What the user asked is kept word for word, though results of tools came after it.
+SUMMARY = "They looked.\n\nThe user's last message, word for word:\nDo it."
+
+
 async def test_a_stream_begins_with_the_summary(serve: Serve) -> None:
     app, _ = served("They looked.", "Done.", "They looked.", "Done.", model=SMALL)
     asked = fields(context_management=edits(COMPACT))
@@ -276,7 +280,7 @@ async def test_a_stream_begins_with_the_summary(serve: Serve) -> None:
     assert streamed.content[1].text == "Done."  # type: ignore[union-attr]
     assert streamed.usage.output_tokens == whole.usage.output_tokens
     deltas = [event.delta for event in events if event.type == "content_block_delta"]
-    assert deltas[0].model_dump(exclude_none=True) == {"type": "compaction_delta", "content": "They looked."}
+    assert deltas[0].model_dump(exclude_none=True) == {"type": "compaction_delta", "content": SUMMARY}
     assert [event.type for event in events].count("message_start") == 1
 
 
@@ -291,7 +295,7 @@ async def test_the_summary_takes_the_place_of_what_came_before(serve: Serve) -> 
     whole, short = inner.history[2:]
     assert whole.conversation == short.conversation
     turns = [(turn.role, text_of(turn.content)) for turn in whole.conversation.turns]
-    assert turns == [("user", f"{SUMMARY_HEADING}\nThey looked."), ("assistant", "Done."), ("user", "Sure?")]
+    assert turns == [("user", f"{SUMMARY_HEADING}\n{SUMMARY}"), ("assistant", "Done."), ("user", "Sure?")]
 
 
 async def test_a_reply_may_pause_after_the_summary_and_go_on_from_it(serve: Serve) -> None:

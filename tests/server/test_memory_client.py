@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,10 @@ from fastapi import FastAPI
 
 from caesura.messages.closing import closing
 from caesura.messages.content import TextBlock, ToolResultBlock, ToolUseBlock
-from caesura.messages.events import BlockStop
-from caesura.messages.response import Usage
+from caesura.messages.errors import OverloadedError
+from caesura.messages.events import BlockStop, Event
+from caesura.messages.request import MessagesRequest
+from caesura.messages.response import ModelInfo, Usage
 from caesura.messages.scripted import (
     SCRIPTED_MODEL,
     ScriptedCall,
@@ -227,6 +229,56 @@ async def test_after_many_rounds_the_reply_pauses_and_can_be_resumed(serve: Serv
     assert resumed.content[0].text == "Enough."  # type: ignore[union-attr]
     assert len(inner.history) == MAX_ROUNDS + 1
     assert not inner.history[-1].conversation.is_prefilled
+
+
+class FullAt:
+    """A Client that has no place for one of its requests."""
+
+    def __init__(self, inner: ScriptedClient, number: int) -> None:
+        self._inner = inner
+        self._left = number
+
+    async def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
+        self._left -= 1
+        if not self._left:
+            raise OverloadedError("full")
+        async for event in self._inner.stream(request):
+            yield event
+
+    async def count_tokens(self, request: MessagesRequest) -> int:
+        return await self._inner.count_tokens(request)
+
+    async def models(self) -> Sequence[ModelInfo]:
+        return await self._inner.models()
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_round_that_fails_after_the_memory_was_used_pauses_the_reply(
+    serve: Serve, tmp_path: Path, is_streamed: bool
+) -> None:
+    """A client would repeat a request that failed, and the note would be written twice."""
+    inner = ScriptedClient([ScriptedReply(calls=(memory(**NOTE),)), "Noted."])
+    signing = SigningClient(FullAt(inner, 2), Sealer(bytes(32)))
+    app = create_app(signing, ServerConfig(), Backing(memory=MemoryStore(tmp_path)))
+    async with serve(app) as http, sdk(http) as client:
+        if is_streamed:
+            async with client.beta.messages.stream(**fields()) as stream:
+                paused = await stream.get_final_message()
+        else:
+            paused = await client.beta.messages.create(**fields())
+        assert paused.stop_reason == "pause_turn"
+        assert [block.type for block in paused.content] == ["mcp_tool_use", "mcp_tool_result"]
+        told: Any = [*HI, {"role": "assistant", "content": paused.content}]
+        resumed = await client.beta.messages.create(**fields(messages=told))
+    assert resumed.content[0].model_dump()["text"] == "Noted."
+    assert len(inner.history) == 2
+
+
+async def test_a_first_round_that_fails_is_an_error(serve: Serve, tmp_path: Path) -> None:
+    app, _ = served(tmp_path, ScriptedReply(error=OverloadedError("full")))
+    async with serve(app) as http, sdk(http) as client:
+        with pytest.raises(anthropic.APIStatusError, match="full"):
+            await client.beta.messages.create(**fields())
 
 
 async def test_max_tokens_and_the_budget_hold_for_all_rounds_together(serve: Serve, tmp_path: Path) -> None:
