@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from caesura.messages.background import MAX_INLINE_SIZE, Background
 from caesura.messages.client import Client
 from caesura.messages.context_client import ContextClient
-from caesura.messages.errors import ApiError, InvalidRequestError
+from caesura.messages.errors import ApiError
 from caesura.messages.memory_tool import with_server_memory
 from caesura.messages.request import MessagesRequest
 from caesura.messages.validation import (
@@ -51,6 +51,7 @@ from caesura.server.front_door import FrontDoor
 from caesura.server.kept_pdfs import KeptPdfs
 from caesura.server.measuring import MeasuredClient, ReplyMeter, ResponseMeter, error_type_of
 from caesura.server.memory_client import MemoryClient
+from caesura.server.memory_header import wants_memory
 from caesura.server.metrics import CONTENT_TYPE, Metrics
 from caesura.server.openai import OpenAiApi
 from caesura.server.openapi import document
@@ -59,7 +60,6 @@ from caesura.server.sources import Sources
 from caesura.server.sse import MessagesFraming
 from caesura.server.traffic import Traffic
 
-MEMORY_HEADER = "caesura-memory"
 TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 
@@ -187,14 +187,6 @@ class _MessagesApi:
             weight, background = weight + MAX_INLINE_SIZE + 1, self._documents
         asked = await background.run(weight, parse, filled.body, dialect)
         return with_server_memory(asked) if wants_memory(exchange) else asked
-
-
-def wants_memory(exchange: Exchange) -> bool:
-    """Whether a header switches the memory on, for clients that cannot name tools."""
-    value = exchange.headers.get(MEMORY_HEADER, "off").strip().lower()
-    if value not in ("on", "off"):
-        raise InvalidRequestError(f"{MEMORY_HEADER}: the header must be `on` or `off`, not `{value[:40]}`")
-    return value == "on"
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:

@@ -23,6 +23,7 @@ from caesura.server.catalogue import page_request
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import Exchange
 from caesura.server.files import rfc3339
+from caesura.server.memory_header import refuse_memory
 
 _RESULT_LINES = 200
 
@@ -58,6 +59,7 @@ class BatchesApi:
         """Keep a batch; it is worked on from now on."""
         store = self._store
         body = bytearray()
+        refuse_memory(exchange, 'give each request the tool, with `"executed_by": "server"`')
         async for chunk in exchange.body(self._max_body_bytes):
             body += chunk
         caller, betas = exchange.caller, ",".join(sorted(exchange.betas()))

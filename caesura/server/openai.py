@@ -25,6 +25,7 @@ from caesura.server.catalogue import find_model
 from caesura.server.config import ServerConfig
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import Exchange
+from caesura.server.memory_header import refuse_memory
 from caesura.server.openai_reading import messages_body, with_places_of
 from caesura.server.openai_shapes import ChatBody, read_shape
 from caesura.server.openai_writing import ChatFraming, chat_json
@@ -67,6 +68,7 @@ class OpenAiApi:
 
     async def create_chat(self, exchange: Exchange) -> None:
         """Answer a chat, whole or streamed."""
+        refuse_memory(exchange, "only `/v1/messages` can show what a memory was told")
         raw = await exchange.read_body(self._config.max_body_bytes)
         models = await self._client.models()
         chat = await exchange.until_disconnect(

@@ -32,6 +32,7 @@ from caesura.messages.validation import parse_request
 from caesura.server import ServerConfig, create_app
 from caesura.server.accounts import open_accounts
 from caesura.server.backing import Backing
+from caesura.server.batch_store import BatchStore
 from caesura.server.database import default_url
 from caesura.server.ledger_reports import decisions, usage_lines
 from caesura.server.memory_client import MAX_ROUNDS, MemoryClient
@@ -132,6 +133,18 @@ async def test_a_header_that_is_neither_on_nor_off_is_refused(serve: Serve, tmp_
     async with serve(app) as http, sdk(http, **{"caesura-memory": "maybe"}) as client:
         with pytest.raises(anthropic.BadRequestError, match="caesura-memory"):
             await client.messages.create(model="claude-x", max_tokens=200, messages=HI)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages/batches"])
+async def test_where_the_header_has_no_effect_it_is_refused(tmp_path: Path, serve: Serve, path: str) -> None:
+    with open_accounts(default_url(tmp_path), Prices()) as accounts:
+        backing = Backing(batches=BatchStore(accounts.database), memory=MemoryStore(tmp_path / "memory"))
+        app = create_app(ScriptedClient(otherwise="Yes."), backing=backing)
+        async with serve(app) as http:
+            body = {"model": "claude-x", "messages": HI}
+            response = await http.post(path, json=body, headers={"caesura-memory": "on"})
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith("caesura-memory: the header has no effect here")
 
 
 async def test_without_a_store_the_request_is_refused_by_name(serve: Serve) -> None:
