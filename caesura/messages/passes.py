@@ -23,7 +23,7 @@ class Passes:
         """when_cut: of the request, see there."""
         self._when_cut = when_cut
         self._done: list[Iteration] = []
-        self._is_running = False
+        self._has_told = False
 
     @property
     def usage(self) -> Usage:
@@ -32,24 +32,23 @@ class Passes:
 
     def begin(self, kind: Kind = "message") -> WhenCut | None:
         """The next pass begins; what its own request is to call when it is left."""
-        self._is_running = True
         tell = self._when_cut
         if tell is None:
             return None
-        return lambda usage: tell(joined([*self._done, *_told(kind, usage)]))
+
+        def tell_all(usage: Usage) -> None:
+            self._has_told = True
+            tell(joined([*self._done, *_told(kind, usage)]))
+
+        return tell_all
 
     def end(self, usage: Usage, kind: Kind = "message") -> None:
         """The pass has ended."""
-        self._is_running = False
         self._done += _told(kind, usage)
 
-    def fail(self) -> None:
-        """The pass came to nothing."""
-        self._is_running = False
-
     def leave(self) -> None:
-        """The reply is left; the pass that runs, if one does, tells of it by itself."""
-        if self._when_cut is not None and not self._is_running:
+        """The reply is left; a pass that runs has told of it by itself, unless it was only about to begin."""
+        if self._when_cut is not None and self._done and not self._has_told:
             self._when_cut(self.usage)
 
 

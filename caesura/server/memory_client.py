@@ -162,7 +162,6 @@ class _Remembering:
         if self._outcome_before is None or turn.has_begun:
             raise error
         logger.warning("a reply pauses after its memory was used: %s", error.message)
-        self._passes.fail()
         return replace(self._outcome_before, stop_reason="pause_turn")
 
     def _next_round(self) -> _Round:
