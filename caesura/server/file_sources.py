@@ -124,16 +124,24 @@ def _document_source(held: _Held, name: str, path: str) -> Json:
 
 def blocks_of(body: object) -> Iterator[tuple[str, Json]]:
     """Every block of the messages, those inside tools' results too, with its path; whatever is not of the
-    right shape is passed over, for its reader to refuse.
+    right shape is passed over, for its reader to refuse; so is what stands before a summary, which nobody
+    reads.
     """
-    messages = cast("Json", body).get("messages") if isinstance(body, dict) else None
-    for index, message in enumerate(_dicts(messages)):
+    messages = _dicts(cast("Json", body).get("messages") if isinstance(body, dict) else None)
+    first = max((index for index, message in enumerate(messages) if _has_summary(message)), default=0)
+    for index, message in enumerate(messages[first:], start=first):
         for path, block in _content(message, f"messages.{index}"):
             yield path, block
             yield from _parts(block, path)
             for inner_path, inner in _content(block, path):
                 yield inner_path, inner
                 yield from _parts(inner, inner_path)
+
+
+def _has_summary(message: Json) -> bool:
+    return any(
+        block.get("type") == "compaction" and block.get("content") for _, block in _content(message, "")
+    )
 
 
 def _parts(block: Json, path: str) -> Iterator[tuple[str, Json]]:

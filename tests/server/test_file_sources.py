@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from caesura.messages.content import ImageBlock, ToolResultBlock
 from caesura.messages.errors import InvalidRequestError, NotFoundError
 from caesura.messages.scripted import ScriptedClient
+from caesura.messages.validation import parse_request
 from caesura.server import ServerConfig, create_app
 from caesura.server.backing import Backing
 from caesura.server.file_sources import MAX_INLINED_BYTES, with_files
@@ -61,6 +62,26 @@ def test_a_file_that_is_not_there_is_named_with_its_place(store: FileStore, name
     with pytest.raises(NotFoundError) as caught:
         with_files(body_of({"type": "text"}, image(name)), store, "t")
     assert caught.value.message == f"messages.1.content.1.source.file.file_id: file not found: {name}"
+
+
+def test_what_stands_before_a_summary_is_not_looked_for(store: FileStore) -> None:
+    summary: dict[str, Any] = {
+        "role": "assistant",
+        "content": [{"type": "compaction", "content": "They looked."}],
+    }
+    messages = [
+        {"role": "user", "content": [image("file_gone")]},
+        summary,
+        {"role": "user", "content": "So?"},
+    ]
+    body = {"model": "m", "max_tokens": 9, "messages": messages}
+    filled = with_files(body, store, "t")
+    assert filled.num_bytes == 0
+    turns = parse_request(filled.body).conversation.turns
+    assert not any(isinstance(block, ImageBlock) for turn in turns for block in turn.content)
+    summary["content"] = [{"type": "compaction", "content": None}]
+    with pytest.raises(NotFoundError, match=r"^messages\.0\.content\.0"):
+        with_files(body, store, "t")
 
 
 def test_nobody_elses_file_is_read(store: FileStore) -> None:
