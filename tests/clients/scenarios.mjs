@@ -181,7 +181,9 @@ const scenarios = {
     assert.equal(textOf(results.one.message), "It is forty two.");
     assert.equal(results.two.error.error.type, "invalid_request_error");
     assert.equal((await api.delete(made.id)).type, "message_batch_deleted");
-    const other = await api.create({ requests });
+    // So many that it cannot have ended before it is cancelled.
+    const many = Array.from({ length: 1000 }, (_, number) => ({ ...requests[0], custom_id: `line-${number}` }));
+    const other = await api.create({ requests: many });
     assert.ok(["canceling", "ended"].includes((await api.cancel(other.id)).processing_status));
   },
   errors: async () => {

@@ -214,7 +214,9 @@ def batches(clients: Clients) -> None:
     assert text_of(results["one"].message) == "It is forty two."
     assert results["two"].error.error.type == "invalid_request_error"
     assert api.delete(made.id).type == "message_batch_deleted"
-    other = api.create(requests=requests)
+    # So many that it cannot have ended before it is cancelled.
+    many = [{**requests[0], "custom_id": f"line-{number}"} for number in range(1000)]
+    other = api.create(requests=many)
     assert api.cancel(other.id).processing_status in ("canceling", "ended")
 
 
