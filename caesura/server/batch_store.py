@@ -15,12 +15,13 @@ from dataclasses import asdict, fields, replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, delete, func, select, tuple_, update
+from sqlalchemy import Engine, Row, Select, delete, func, select, update
 
 from caesura.messages.errors import InvalidRequestError, NotFoundError
 from caesura.server.batch_rows import Batch, Line, Outcome, Unfinished, batches, lines
 from caesura.server.caller import Caller
 from caesura.server.database import milliseconds
+from caesura.server.newest import newest
 
 LIFE_MS = 24 * 3_600_000
 # How long results are kept.
@@ -99,14 +100,8 @@ class BatchStore:
         before: tuple[int, str] | None = None,
     ) -> list[Batch]:
         """Batches of a tenant, the newest first: those behind a place, or those directly before one."""
-        place = tuple_(batches.c.created_ms, batches.c.id)
-        query = self._stored().where(batches.c.tenant == tenant).limit(limit)
-        if before is not None:
-            found = self._batches(query.where(place > before).order_by(batches.c.created_ms, batches.c.id))
-            return found[::-1]
-        if after is not None:
-            query = query.where(place < after)
-        return self._batches(query.order_by(batches.c.created_ms.desc(), batches.c.id.desc()))
+        query = self._stored().where(batches.c.tenant == tenant)
+        return newest(query, batches, self._batches, limit=limit, after=after, before=before)
 
     def cancel(self, tenant: str, name: str) -> Batch:
         """Ask for a batch to be ended. Raises NotFoundError, or InvalidRequestError if it has ended."""

@@ -27,6 +27,7 @@ from caesura.messages.texts import Scored, TextModel, TextRequest
 from caesura.messages.validation import parse_json
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import Exchange
+from caesura.server.memory_header import refuse_memory
 from caesura.server.openai_logprobs import logprobs_json, text_of_pieces
 from caesura.server.openai_shapes import MAX_PROMPTS, TextBody, read_shape
 from caesura.server.openai_writing import FINISH_REASONS, TextFraming, usage_json
@@ -74,6 +75,7 @@ class CompletionsApi:
 
     async def create_text(self, exchange: Exchange) -> None:
         """Answer with texts, whole or streamed."""
+        refuse_memory(exchange, "only `/v1/messages` can show what a memory was told")
         raw = await exchange.read_body(self._max_body_bytes)
         body = await self._background.run(len(raw), lambda: read_shape(TextBody, parse_json(raw)))
         if self._texts is None:

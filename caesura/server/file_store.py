@@ -31,7 +31,6 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    tuple_,
     update,
 )
 
@@ -39,6 +38,7 @@ from caesura.messages.errors import NotFoundError
 from caesura.server.config import MIB
 from caesura.server.database import metadata, milliseconds
 from caesura.server.incoming import Incoming, no_room
+from caesura.server.newest import newest
 
 DEFAULT_MAX_BYTES = 10_000 * MIB
 # What nobody has written to for so long, nobody is going to list.
@@ -174,14 +174,8 @@ class FileStore:
 
         A place is a file's created_ms and id.
         """
-        place = tuple_(files.c.created_ms, files.c.id)
-        query = select(files).where(files.c.tenant == tenant).limit(limit)
-        if before is not None:
-            rows = self._rows(query.where(place > before).order_by(files.c.created_ms, files.c.id))
-            return rows[::-1]
-        if after is not None:
-            query = query.where(place < after)
-        return self._rows(query.order_by(files.c.created_ms.desc(), files.c.id.desc()))
+        query = select(files).where(files.c.tenant == tenant)
+        return newest(query, files, self._rows, limit=limit, after=after, before=before)
 
     def named(self, tenant: str, names: Sequence[str]) -> list[StoredFile]:
         """Those of these files that the tenant has, the newest first."""

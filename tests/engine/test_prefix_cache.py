@@ -116,7 +116,9 @@ def test_who_loads_what_another_has_just_loaded_copies_from_the_page_where_they_
 def test_nothing_is_copied_from_a_page_that_had_to_go_for_this_very_sequence() -> None:
     world = world_of(10)
     ask(world, text(0, 24))
-    ask(world, text(0, 21) + text(900, 18))
+    before = world.num_computed
+    parting = ask(world, text(0, 21) + text(900, 18))
+    assert parting.num_cached + world.num_computed - before == len(parting.request.prompt)
 
 
 def test_one_token_at_least_is_computed() -> None:

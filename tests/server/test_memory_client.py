@@ -135,7 +135,7 @@ async def test_a_header_that_is_neither_on_nor_off_is_refused(serve: Serve, tmp_
             await client.messages.create(model="claude-x", max_tokens=200, messages=HI)
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages/batches"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/messages/batches"])
 async def test_where_the_header_has_no_effect_it_is_refused(tmp_path: Path, serve: Serve, path: str) -> None:
     with open_accounts(default_url(tmp_path), Prices()) as accounts:
         backing = Backing(batches=BatchStore(accounts.database), memory=MemoryStore(tmp_path / "memory"))
