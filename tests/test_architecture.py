@@ -32,10 +32,12 @@ ARROWS: dict[str, set[str]] = {
     "evals": {"messages"},
     "engine": {"model", "tokens", "messages"},
     "train": {"model", "tokens", "messages"},
-    "recipes": {"train", "evals", "tokens", "model", "messages"},
+    "constitution": {"messages"},
+    "rl": {"engine", "train", "evals", "constitution", "model", "tokens", "messages"},
+    "recipes": {"rl", "constitution", "train", "evals", "tokens", "model", "messages"},
 }
 ROOMS = {*ARROWS, "cli"}
-WITHOUT_TORCH = ("messages", "tokens", "server", "web", "evals")
+WITHOUT_TORCH = ("messages", "tokens", "server", "web", "evals", "constitution")
 
 PUBLIC_NAMES: dict[str, set[str]] = {
     "messages": set(),
@@ -86,6 +88,8 @@ PUBLIC_NAMES: dict[str, set[str]] = {
     "web": set(),
     "train": set(),
     "evals": set(),
+    "constitution": set(),
+    "rl": set(),
     "recipes": {"RECIPES"},
     "bundled": set(),
     "cli": set(),

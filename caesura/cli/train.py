@@ -20,8 +20,7 @@ from caesura.cli.screen import fail
 from caesura.messages.errors import CaesuraError
 
 if TYPE_CHECKING:
-    from caesura.train.loop import Metrics
-    from caesura.train.stage import Stage
+    from caesura.train.job import Job, Place
 
 _RECIPE = typer.Argument(help="A recipe (nano), or one stage of it (nano:nano-sft).")
 _SET = typer.Option("--set", help="Change a field, e.g. loop.num_steps=100 or nano-sft.packing.seed=7.")
@@ -48,6 +47,7 @@ def train(
 
     with needs_extra("train"):
         from caesura.recipes import RECIPES
+        from caesura.train.job import Place
         from caesura.train.recipe import ensure_tokenizer, override
 
     console = Console()
@@ -66,30 +66,25 @@ def train(
         raise typer.BadParameter(f"recipe {name} has no stage {only!r}; it has {known}")
     try:
         tokenizer = ensure_tokenizer(chosen, runs=runs, data=data)
+        place = Place(runs=runs, data=data, tokenizer=tokenizer, device=device)
         for stage in stages:
-            folder = _run(stage, runs, data, tokenizer, device, console)
-            console.print(f"[bold]{stage.name}[/]: model in {folder}")
+            console.print(f"[bold]{stage.name}[/]: {_run(stage, place, console)}")
     except (CaesuraError, ValueError, OSError) as error:
         fail(str(error))
 
 
-def _run(stage: Stage, runs: Path, data: Path, tokenizer: Path, device: str, console: Console) -> Path:
-    from caesura.train.stage import run_stage
-
+def _run(job: Job, place: Place, console: Console) -> Path:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}  {task.fields[row]}"),
+        TextColumn("{task.completed}/{task.total}  {task.fields[note]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(stage.name, total=stage.loop.num_steps, row="")
+        task = progress.add_task(job.name, total=None, note="")
 
-        def on_metrics(row: Metrics) -> None:
-            text = f"loss {row.loss:.3f}  {row.tokens_per_s:,.0f} tokens/s  {row.utilisation:.0%} of peak"
-            progress.update(task, completed=row.step, row=text)
+        def on_progress(num_done: int, num_total: int, note: str) -> None:
+            progress.update(task, completed=num_done, total=num_total, note=note)
 
-        return run_stage(
-            stage, runs=runs, data=data, tokenizer_folder=tokenizer, on_metrics=on_metrics, device=device
-        )
+        return job.run(place, on_progress)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from caesura.tokens import Tokenizer
-from caesura.train.stage import Stage, start_folder
+from caesura.train.job import Job
+from caesura.train.stage import start_folder
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +29,22 @@ class Recipe:
     name: what the command line calls it.
     tokenizer_texts: (data folder) -> what the merges are learnt from; None: the words of the model that
         the first stage starts from. vocab_size: how many tokens.
-    stages: in order; the last one's model is the recipe's result.
+    stages: in order; the last one's model is the recipe's result. Where there is no `tokenizer_texts`, the
+        first has a `start_from`.
     max_positions: the window that the tokenizer's config names.
     """
 
     name: str
     tokenizer_texts: Callable[[Path], Iterable[str]] | None
     vocab_size: int
-    stages: tuple[Stage, ...]
+    stages: tuple[Job, ...]
     max_positions: int
 
 
 def ensure_tokenizer(recipe: Recipe, *, runs: Path, data: Path) -> Path:
     """The recipe's tokenizer folder, trained if it is not there yet."""
     if recipe.tokenizer_texts is None:
-        start = recipe.stages[0].start_from
+        start: str | None = getattr(recipe.stages[0], "start_from", None)
         if not start:
             raise ValueError(f"recipe {recipe.name} needs a model to start from: --set start_from=FOLDER")
         return start_folder(start, runs)
@@ -58,10 +60,10 @@ def ensure_tokenizer(recipe: Recipe, *, runs: Path, data: Path) -> Path:
 
 
 def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
-    """Apply `path=value` to every stage, or to the stage whose name opens the path.
+    """Apply `path=value` to every stage that has such a field, or to the stage whose name opens the path.
 
-    `loop.num_steps=100` changes all stages, `nano-sft.loop.num_steps=100` one. Values are JSON, else text.
-    Raises ValueError naming the path and what may stand there.
+    `loop.num_steps=100` changes all that have a loop, `nano-sft.loop.num_steps=100` one. Values are JSON,
+    else text. Raises ValueError naming the path and what may stand there.
     """
     stages = recipe.stages
     for assignment in assignments:
@@ -69,13 +71,20 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         if not equals:
             raise ValueError(f"{assignment!r} is not of the form path=value, e.g. loop.num_steps=100")
         first, _, rest = path.partition(".")
-        wanted = {first} & {stage.name for stage in stages}
-        keys = (rest if wanted else path).split(".")
+        named = {stage.name for stage in stages if stage.name == first}
+        keys = (rest if named else path).split(".")
+        chosen = named or {stage.name for stage in stages if keys[0] in _fields(stage)}
+        if not chosen:
+            known = sorted({name for stage in stages for name in _fields(stage)})
+            raise ValueError(f"{path}: no stage has a field {keys[0]!r}; there are {', '.join(known)}")
         stages = tuple(
-            _replaced(stage, keys, path, _value(text)) if not wanted or stage.name in wanted else stage
-            for stage in stages
+            _replaced(stage, keys, path, _value(text)) if stage.name in chosen else stage for stage in stages
         )
     return dataclasses.replace(recipe, stages=stages)
+
+
+def _fields(node: Any) -> list[str]:
+    return list(getattr(type(node), "__dataclass_fields__", ()))
 
 
 def _value(text: str) -> Any:
@@ -88,7 +97,7 @@ def _value(text: str) -> Any:
 
 def _replaced(node: Any, keys: list[str], path: str, value: Any) -> Any:
     """A copy of a dataclass with one field, however deep, set."""
-    names: list[str] = list(getattr(type(node), "__dataclass_fields__", ()))
+    names = _fields(node)
     if keys[0] not in names:
         raise ValueError(f"{path}: no field {keys[0]!r}; there are {', '.join(names) or 'none'}")
     old = getattr(node, keys[0])

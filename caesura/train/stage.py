@@ -22,6 +22,7 @@ import torch
 from caesura.model import ModelConfig, Transformer, load_model, save_model
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.encoding import Encoded, TokenSet
+from caesura.train.job import OnProgress, Place
 from caesura.train.loop import LoopConfig, Metrics, train
 from caesura.train.packing import Packer, PackingConfig
 from caesura.train.views import metrics_views
@@ -58,6 +59,22 @@ class Stage:
     start_from: str | None = None
     seed: int = 0
     display_name: str = ""
+
+    def run(self, place: Place, on_progress: OnProgress) -> Path:
+        """See `Job`."""
+
+        def on_metrics(row: Metrics) -> None:
+            note = f"loss {row.loss:.3f}  {row.tokens_per_s:,.0f} tokens/s  {row.utilisation:.0%} of peak"
+            on_progress(row.step, self.loop.num_steps, note)
+
+        return run_stage(
+            self,
+            runs=place.runs,
+            data=place.data,
+            tokenizer_folder=place.tokenizer,
+            on_metrics=on_metrics,
+            device=place.device,
+        )
 
 
 def run_stage(

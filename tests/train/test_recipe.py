@@ -10,32 +10,38 @@ from caesura.messages.errors import DataError
 from caesura.recipes import RECIPES
 from caesura.tokens import Tokenizer
 from caesura.train.recipe import Recipe, ensure_tokenizer, override
+from caesura.train.stage import Stage
 from tests.tokens.conversations import chat_format
 
 NANO = RECIPES["nano"]()
 
 
+def stages_of(recipe: Recipe) -> list[Stage]:
+    return [stage for stage in recipe.stages if isinstance(stage, Stage)]
+
+
 def test_a_path_changes_every_stage() -> None:
     changed = override(NANO, ["loop.num_steps=7"])
-    assert [stage.loop.num_steps for stage in changed.stages] == [7] * len(NANO.stages)
+    assert [stage.loop.num_steps for stage in stages_of(changed)] == [7] * len(stages_of(NANO))
 
 
 def test_a_stage_name_limits_the_change_to_that_stage() -> None:
     changed = override(NANO, ["nano-sft.loop.optimiser.learning_rate=1"])
     assert changed.stages[0] == NANO.stages[0]
-    assert changed.stages[1].loop.optimiser.learning_rate == 1
+    assert stages_of(changed)[1].loop.optimiser.learning_rate == 1
 
 
 def test_lists_become_tuples_and_words_stay_words() -> None:
     changed = override(NANO, ["packing.row_tokens=[64,128]", "loop.optimiser.name=adamw"])
-    assert changed.stages[0].packing.row_tokens == (64, 128)
-    assert changed.stages[0].loop.optimiser.name == "adamw"
+    assert stages_of(changed)[0].packing.row_tokens == (64, 128)
+    assert stages_of(changed)[0].loop.optimiser.name == "adamw"
 
 
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
         ("loop.num_steps", "is not of the form path=value"),
+        ("no.such=1", "no stage has a field 'no'; there are .*loop"),
         ("loop.steps=1", "no field 'steps'; there are num_steps, "),
         ("loop.num_steps=many", "'many' is not of the type of"),
         ("loop.num_steps.deeper=1", "no field 'deeper'; there are none"),
@@ -78,6 +84,6 @@ def test_fine_tuning_learns_the_rows_of_a_file_and_names_a_bad_one(tmp_path: Pat
         '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]}\n{'
     )
     chosen = override(RECIPES["finetune"](), [f'documents.paths=["{path}"]'])
-    documents = chosen.stages[0].documents(chat_format(), tmp_path)
+    documents = stages_of(chosen)[0].documents(chat_format(), tmp_path)
     with pytest.raises(DataError, match=r"mine\.jsonl:2: "):
         list(documents)

@@ -1,0 +1,1 @@
+"""Reinforcement: replies sampled from our own engine, rewarded, and learnt from."""
