@@ -80,7 +80,7 @@ peers: ## the engines that `make bench` compares with, in environments of their 
 		echo 'vLLM for CPUs does not install here; the benches run without it'
 
 train: $(READY) ## run a recipe: make train RECIPE=nano ARGS='--set loop.num_steps=100'
-	$(BIN)/caesura train $(RECIPE) $(ARGS)
+	$(BIN)/caesura train $(RECIPE) $(if $(findstring :,$(RECIPE)),,--all) $(ARGS)
 
 eval: $(READY) ## run a suite: make eval SUITE=reasoning ARGS='--budgets 0,64'
 	$(BIN)/caesura eval $(SUITE) $(ARGS)

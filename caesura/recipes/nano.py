@@ -1,7 +1,7 @@
 """The bundled model, stage by stage: words, text, then conversations in which it learns to pause.
 
-Enters: the data folder. Leaves: config trees that `caesura train nano` runs in order. A smaller run is an
-override away, e.g. `--set loop.num_steps=100`. Read next: `caesura/train/stage.py`.
+Enters: the data folder. Leaves: config trees that `caesura train nano --all` runs in order. A smaller run is
+an override away, e.g. `--set loop.num_steps=100`. Read next: `caesura/train/stage.py`.
 """
 
 from __future__ import annotations
