@@ -45,14 +45,14 @@ class Manifest:
         started = self.clock()
         outcome, made = "interrupted", None
         try:
-            made = job.run(place, on_progress)
+            made = result = job.run(place, on_progress)
             outcome = "done"
         except Exception as error:
             outcome = f"failed: {error}"
             raise
         finally:
             self._note(job, started, outcome, made, place)
-        return made
+        return result
 
     def _begin(self, recipe: Recipe, place: Place) -> None:
         fields = self.read()
@@ -136,7 +136,10 @@ def data_hashes(data: Path) -> dict[str, str]:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder, that of its files' names and contents. Raises OSError if it is not there."""
+    """SHA-256 of a file; of a folder, that of its files' names and contents.
+
+    Raises OSError if it is not there.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there")
     sha256 = hashlib.sha256()
