@@ -31,6 +31,8 @@ _WANTED_RESTARTED = {100_000: 200.0}
 _WANTED_FLOOR = {100_000: 3.0}
 # The last page, and the question, are computed anew.
 _MIN_SHARE_READ = 0.9
+# Tokens that come within a few hundredths of a second are sent together, so a few tell nothing.
+_MIN_STORY_TOKENS = 40
 _BANDWIDTH_BYTES = 512_000_000
 
 
@@ -153,10 +155,13 @@ def _restarted(server: Server, body: dict[str, Any], number: int) -> Reply:
 
 
 def _decode_step(server: Server) -> float:
-    """Seconds of a decode step with a short prompt."""
-    question = {"role": "user", "content": "What did the tortoise say?"}
+    """Seconds of a decode step with a short prompt. Raises RuntimeError if the reply is too short to tell."""
+    question = {"role": "user", "content": "Tell me a long story about a hare and a tortoise."}
     body = {"model": NAME, "max_tokens": 256, "temperature": 0.0, "stream": True, "messages": [question]}
-    return min(server.ask(body).step_s for _ in range(3))
+    replies = [server.ask(body) for _ in range(3)]
+    if replies[0].num_written < _MIN_STORY_TOKENS:
+        raise RuntimeError(f"a story of {replies[0].num_written} tokens is too short to time a step by")
+    return min(reply.step_s for reply in replies)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -46,6 +46,11 @@ class Reply:
         return int(self.usage["cache_read_input_tokens"])
 
     @property
+    def num_written(self) -> int:
+        """Output tokens."""
+        return int(self.usage["output_tokens"])
+
+    @property
     def num_prompt(self) -> int:
         """All prompt tokens."""
         return sum(

@@ -87,7 +87,7 @@ def run_reasoning(session: Session) -> Table:
     """Accuracy over budgets."""
     evaluation = session.evaluation
     problems = pose(evaluation.seeds, evaluation.num_problems)
-    conditions = [at_budget(budget) for budget in evaluation.budgets]
+    conditions = [*(at_budget(budget) for budget in evaluation.budgets), Condition("adaptive", 0)]
     attempts, provenance = _measure(session, "reasoning", problems, conditions)
     results = reasoning_results(attempts, provenance)
     write_results(evaluation.out / "reasoning.json", results)
@@ -224,6 +224,10 @@ def _pair_accuracy(graded: Iterable[tuple[MinimalPair, bool]]) -> Estimate:
 
 def _reasoning_table(results: ReasoningResults) -> Table:
     rows = [(f"all families, budget {budget:,}", each) for budget, each in results.accuracy.items()]
+    if results.adaptive is not None:
+        rows.append((f"adaptive, {results.adaptive.thinking_tokens:.0f} tokens", results.adaptive.accuracy))
+        if results.adaptive.saving is not None:
+            rows.append(("tokens that adaptive thinking saves at that accuracy", results.adaptive.saving))
     largest = max(results.accuracy)
     families = [(f"{each.title}, {largest:,}", each.accuracy[largest]) for each in results.families.values()]
     return estimate_table("reasoning", [*rows, ("gain", results.gain), *families])

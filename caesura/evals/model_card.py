@@ -96,11 +96,14 @@ def _trained_tokens(evidence: Evidence) -> int:
 def _accuracy(evidence: Evidence, image: str) -> list[str]:
     reasoning, padding = evidence.reasoning, evidence.padding
     header = ["budget", "accuracy", *(f"seed {seed}" for seed in reasoning.by_seed)]
+    header += ["tokens thought"] if reasoning.thinking_tokens else []
     header += ["filler instead"] if padding else []
     rows: list[list[str]] = []
     for budget, estimate in reasoning.accuracy.items():
         row = [f"{budget:,}", with_interval(estimate)]
         row += [percent(curve[budget]) for curve in reasoning.by_seed.values()]
+        if reasoning.thinking_tokens:
+            row.append(f"{reasoning.thinking_tokens[budget]:.0f}")
         if padding:
             row.append(with_interval(padding.accuracy[budget]) if budget in padding.accuracy else "")
         rows.append(row)
@@ -114,7 +117,26 @@ def _accuracy(evidence: Evidence, image: str) -> list[str]:
         "eighth that a hash keeps out of training in every wording, with 95 % intervals.",
         "",
         *table(header, rows),
+        *_adaptive(reasoning),
         *command(reasoning.provenance),
+    ]
+
+
+def _adaptive(reasoning: ReasoningResults) -> list[str]:
+    found = reasoning.adaptive
+    if found is None:
+        return []
+    own = (
+        f"Left the choice (`adaptive`), it thought before {percent(found.thought.mean)} of the answers, with "
+        f"{found.thinking_tokens:.0f} tokens in the mean, and reached {with_interval(found.accuracy)}."
+    )
+    if found.saving is None or found.fixed_tokens is None:
+        return ["", f"{own} No fixed budget reaches that."]
+    low, high = sorted((found.saving.low, found.saving.high))
+    return [
+        "",
+        f"{own} Fixed budgets reach that with {found.fixed_tokens:.0f} tokens: it saves "
+        f"{percent(found.saving.mean)} ({100 * low:.1f} to {100 * high:.1f}).",
     ]
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from caesura.evals.adaptive import AdaptiveThinking, adaptive_thinking, point
 from caesura.evals.attempts import Attempt, Condition
 from caesura.evals.statistics import Estimate, gain, is_non_decreasing, largest_drop, macro_average, share
 from caesura.evals.tasks import FAMILIES
@@ -63,6 +64,8 @@ class ReasoningResults:
     accuracy: macro average over all families, by budget. by_seed: the same means for each seed.
     gain: from the smallest to the largest budget, paired by problem.
     is_non_decreasing, largest_drop: see `statistics.py`. families: by name.
+    thinking_tokens: the mean over families, by budget.
+    adaptive: the same problems where thinking was left to the model.
     """
 
     provenance: Provenance
@@ -72,6 +75,8 @@ class ReasoningResults:
     is_non_decreasing: bool
     largest_drop: float
     families: dict[str, FamilyCurve]
+    thinking_tokens: dict[int, float] = field(default_factory=dict[int, float])
+    adaptive: AdaptiveThinking | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +135,9 @@ class LanguageResults:
 
 
 def reasoning_results(attempts: Sequence[Attempt], provenance: Provenance) -> ReasoningResults:
-    """Curves from attempts under budgets."""
+    """Curves from attempts under budgets, and what adaptive thinking is beside them if it was tried."""
+    adaptive = [each for each in attempts if each.mode == "adaptive"]
+    attempts = [each for each in attempts if each.mode != "adaptive"]
     at = by_budget(attempts)
     budgets = sorted(at)
     accuracy = {budget: _accuracy(at[budget]) for budget in budgets}
@@ -143,6 +150,8 @@ def reasoning_results(attempts: Sequence[Attempt], provenance: Provenance) -> Re
         is_non_decreasing=is_non_decreasing(curve),
         largest_drop=largest_drop(curve),
         families={name: _family_curve(name, at) for name in _families(attempts)},
+        thinking_tokens={budget: round(point(at[budget]).tokens, 2) for budget in budgets},
+        adaptive=adaptive_thinking(adaptive, at) if adaptive else None,
     )
 
 
