@@ -21,7 +21,9 @@ from caesura.constitution.redteam.styles import Attack, Playbook, Step
 
 ARCHIVED_PHASES: tuple[Phase, ...] = ("sweep", "many_shot", "attacker", "archive")
 _UNSOLVED_SHARE = 0.7
-_KEEP_STEP_SHARE = 0.5
+_KEEP_STEP_SHARE = 0.6
+_WORKED_SHARE = 0.8
+_NUM_REDRAWS = 8
 
 
 class Cell(NamedTuple):
@@ -46,6 +48,11 @@ def fitness(record: Record) -> tuple[float, int, int]:
     return value, -len(record.attack.steps), -len(record.attack.text or record.attack.seed.text)
 
 
+def _key(attack: Attack) -> tuple[str, tuple[Step, ...], str]:
+    """What a greedy model would answer alike."""
+    return attack.seed.text, attack.steps, attack.text
+
+
 def archive_of(records: Iterable[Record], playbook: Playbook, seeds: Sequence[Seed]) -> Archive:
     """The archive that a run's records amount to."""
     archive = Archive(playbook, seeds)
@@ -65,10 +72,12 @@ class Archive:
         self.categories = sorted(self._seeds)
         self.styles = list(playbook.styles)
         self.elites: dict[Cell, Record] = {}
+        self._tried: set[tuple[str, tuple[Step, ...], str]] = set()
 
     def add(self, records: Iterable[Record]) -> None:
         """Keep those that are better than what their cells hold."""
         for record in records:
+            self._tried.add(_key(record.attack))
             if not record.is_answered or record.phase not in ARCHIVED_PHASES:
                 continue
             cell = Cell(record.attack.seed.category, record.attack.style)
@@ -78,10 +87,17 @@ class Archive:
                 self.elites[cell] = record
 
     def propose(self, rng: random.Random) -> Attack:
-        """An elite, changed so that it belongs into a cell that was drawn."""
-        cell = self._draw_cell(rng)
-        parents = [cell for cell, record in self.elites.items() if fitness(record)[0] > 0]
-        parent = self.elites[rng.choice(parents)].attack if parents else None
+        """An elite, changed so that it belongs into a cell that was drawn; seldom one tried before."""
+        attack = self._proposal(rng)
+        for _ in range(_NUM_REDRAWS):
+            if _key(attack) not in self._tried:
+                break
+            attack = self._proposal(rng)
+        self._tried.add(_key(attack))
+        return attack
+
+    def _proposal(self, rng: random.Random) -> Attack:
+        cell, parent = self._draw_cell(rng), self._draw_parent(rng)
         is_kin = parent is not None and parent.seed.category == cell.category
         seed = parent.seed if parent and is_kin else rng.choice(self._seeds[cell.category])
         first = Step(cell.style, rng.choice(self._playbook.styles[cell.style].variants))
@@ -92,6 +108,13 @@ class Archive:
             style=cell.style,
             text=parent.text if parent and is_kin else "",
         )
+
+    def _draw_parent(self, rng: random.Random) -> Attack | None:
+        """An elite that worked, mostly; else one that at least was not refused."""
+        better = [record for record in self.elites.values() if fitness(record)[0] > 0]
+        worked = [record for record in better if record.is_success]
+        pool = worked if worked and rng.random() < _WORKED_SHARE else better
+        return rng.choice(pool).attack if pool else None
 
     def _draw_cell(self, rng: random.Random) -> Cell:
         cells = [Cell(category, style) for category in self.categories for style in self.styles]

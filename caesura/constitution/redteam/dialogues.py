@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from caesura.constitution.redteam.draft import Draft
 from caesura.messages.content import Role
@@ -93,8 +94,9 @@ def split_over_turns(draft: Draft, variant: int) -> Draft:
 def parts(text: str, num_parts: int) -> list[str]:
     """A text in at most so many runs of words, which joined by spaces give its words again."""
     words = text.split()
-    size = max(1, -(-len(words) // num_parts))
-    return [" ".join(words[start : start + size]) for start in range(0, len(words), size)]
+    num = min(num_parts, len(words))
+    bounds = [len(words) * part // num for part in range(num + 1)] if num else []
+    return [" ".join(words[start:stop]) for start, stop in pairwise(bounds)]
 
 
 def faked_shots(draft: Draft, num_shots: int, questions: Sequence[str]) -> Draft:

@@ -115,7 +115,7 @@ def _style(name: str, family: Family, num_variants: int, apply: Callable[[Draft,
 def _phrasings() -> Iterator[Style]:
     for name, forms in wrappers.PHRASINGS.items():
         yield _style(name, "phrasing", len(forms), partial(_in_form, forms))
-    yield _style("typos", "phrasing", 3, _with_typos)
+    yield _style("typos", "phrasing", wrappers.NUM_TYPOS, _with_typos)
 
 
 def _encodings() -> Iterator[Style]:

@@ -6,11 +6,11 @@ Everything here is a format with one slot. Enters: a request. Leaves: a request 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Mapping
 
 from caesura.messages.errors import DataError
 
+NUM_TYPOS = 3
 SLOT = "[INSERT PROMPT HERE]"
 
 PHRASINGS: Mapping[str, tuple[str, ...]] = {
@@ -97,13 +97,14 @@ def check_templates(templates: Iterable[str]) -> tuple[str, ...]:
 
 
 def with_typos(text: str, variant: int) -> str:
-    """Some neighbouring letters inside words swapped, always the same ones for a variant."""
-    rng = random.Random(f"{variant}/{text}")
-    return " ".join(
-        _swapped(word, rng) if len(word) > 3 and rng.random() < 0.4 else word for word in text.split()
-    )
+    """Two letters swapped inside a third of the longer words; each variant takes another third."""
+    words = text.split()
+    longer = [place for place, word in enumerate(words) if len(word) > 3]
+    for place in longer[variant % NUM_TYPOS :: NUM_TYPOS]:
+        words[place] = _swapped(words[place])
+    return " ".join(words)
 
 
-def _swapped(word: str, rng: random.Random) -> str:
-    at = rng.randrange(1, len(word) - 2) if len(word) > 4 else 1
+def _swapped(word: str) -> str:
+    at = (len(word) - 1) // 2
     return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
