@@ -77,12 +77,9 @@ def run_redteam(options: Options) -> None:
 
 
 def _material(options: Options) -> Material:
-    if options.prompts is not None:
-        seeds = require(read_seeds(options.prompts), str(options.prompts))
-        templates = set_templates(options.data)
-    else:
-        seeds = require(set_seeds(options.data), str(options.data))
-        templates = set_templates(options.data)
+    given = set_seeds(options.data) if options.prompts is None else read_seeds(options.prompts)
+    seeds = require(given, str(options.prompts or options.data))
+    templates = set_templates(options.data)
     return Material(seeds, Playbook(seeds, templates), templates)
 
 
