@@ -43,7 +43,8 @@ def _rates(axes: Axes, report: Report) -> None:
     _shots_axis(axes, [each.shots for each in report.many_shot])
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("share of harmful requests")
-    axes.legend(frameon=False, fontsize=9)
+    if axes.lines:
+        axes.legend(frameon=False, fontsize=9)
 
 
 def _curve(axes: Axes, points: list[tuple[int, Rate | None]], colour: str, label: str) -> None:
@@ -58,7 +59,13 @@ def _curve(axes: Axes, points: list[tuple[int, Rate | None]], colour: str, label
 
 def _likelihood(axes: Axes, report: Report) -> None:
     known = [(point.shots, -point.log_prob) for point in report.many_shot if point.log_prob is not None]
-    axes.plot([_place(shots) for shots, _ in known], [loss for _, loss in known], "o", color=_SCORED)
+    axes.plot(
+        [_place(shots) for shots, _ in known],
+        [loss for _, loss in known],
+        "o",
+        color=_SCORED,
+        label="measured",
+    )
     line = report.likelihood_line
     if line is not None:
         shots = [shots for shots, _ in known if shots]

@@ -126,4 +126,15 @@ def record_from_json(row: dict[str, Any]) -> Record:
         style=str(attack["style"]),
         text=str(attack["text"]),
     )
-    return Record(**{**row, "attack": made})
+    log_prob = row["log_prob"]
+    return Record(
+        phase=row["phase"],
+        index=int(row["index"]),
+        attack=made,
+        outcome=row["outcome"],
+        reply=str(row["reply"]),
+        is_on_topic=bool(row["is_on_topic"]),
+        judged=row["judged"],
+        num_requests=int(row["num_requests"]),
+        log_prob=None if log_prob is None else float(log_prob),
+    )

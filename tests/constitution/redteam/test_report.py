@@ -89,10 +89,8 @@ def test_the_curve_counts_each_number_of_shots_and_finds_the_slopes() -> None:
         for num in SHOTS
         for seed in HARMFUL[:2]
     ]
-    outcomes: list[Outcome] = [
-        "too_long" if index >= 14 else "refused" if index < 6 or index % 2 else "complied"
-        for index in range(16)
-    ]
+    some: list[Outcome] = ["complied", "refused"]
+    outcomes: list[Outcome] = [*(["refused"] * 6), *(some * 4), *(["too_long"] * 2)]
     scored = [
         Record(
             phase="likelihood",
