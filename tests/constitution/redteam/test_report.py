@@ -77,7 +77,8 @@ def test_prompts_that_were_never_answered_are_in_no_rate() -> None:
 
 
 def test_samples_of_one_prompt_are_one_cluster() -> None:
-    outcomes: list[Outcome] = ["refused"] * 4 + ["refused"] * 3 + ["complied"]
+    refused: list[Outcome] = ["refused"]
+    outcomes: list[Outcome] = [*(refused * 7), "complied"]
     report = _report(_records("samples", outcomes, [Attack(seed=HARMFUL[each // 4]) for each in range(8)]))
     assert {k: rate.mean for k, rate in report.all_refused.items()} == {1: 0.875, 2: 0.75, 4: 0.5}
     assert report.all_refused[4].n == 2
@@ -89,8 +90,9 @@ def test_the_curve_counts_each_number_of_shots_and_finds_the_slopes() -> None:
         for num in SHOTS
         for seed in HARMFUL[:2]
     ]
+    refused: list[Outcome] = ["refused"]
     some: list[Outcome] = ["complied", "refused"]
-    outcomes: list[Outcome] = [*(["refused"] * 6), *(some * 4), *(["too_long"] * 2)]
+    outcomes: list[Outcome] = [*(refused * 6), *(some * 4), "too_long", "too_long"]
     scored = [
         Record(
             phase="likelihood",
