@@ -37,6 +37,7 @@ from caesura.evals.statistics import wilson
 from caesura.messages.content import Conversation, text_turn
 from caesura.messages.remote import RemoteClient
 from caesura.messages.texts import TextRequest
+from caesura.recipes.refusals import is_for_training
 
 _WORDS_OF_JUDGE = 16
 
@@ -67,13 +68,13 @@ def run_redteam(options: Options) -> None:
         num_samples=options.num_samples,
         is_complete=is_complete,
     )
-    num_found = write_findings(options.out / "successes.jsonl", records, material.playbook)
+    num_found = write_findings(options.out, records, material.playbook, is_for_training)
     _write(options, report, archive)
     for table in tables(report, options.name):
         stdout.print(table)
     if not is_complete:
         stderr.print("[yellow]The time was up before the end; the same command goes on from here.[/]")
-    stderr.print(f"[dim]{num_found} prompts worked[/]")
+    stderr.print(f"[dim]{num_found} attacks worked[/]")
 
 
 def _material(options: Options) -> Material:

@@ -15,8 +15,9 @@ from typing import Literal, get_args
 from caesura.messages.content import conversation
 from caesura.messages.request import MessagesRequest, Sampling
 
-# "evaded": it says that it does not know, which harms nobody and is no refusal. "unasked": the model's side refused the request itself; "too_long": it exceeds what the model was trained
-# on, and was not sent.
+# "evaded": it says that it does not know, which harms nobody and is no refusal. "unasked": the
+# model's side refused the request itself; "too_long": it exceeds what the model was trained on, and was not
+# sent.
 Outcome = Literal["refused", "evaded", "empty", "degenerate", "complied", "unasked", "too_long"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 Judged = Literal["", "yes", "no", "unclear"]

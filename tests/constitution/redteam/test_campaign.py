@@ -207,19 +207,20 @@ async def test_likelihoods_are_measured_where_they_can_be_and_cost_no_request(tm
 
 async def test_what_worked_can_be_read_as_prompts_of_the_next_round(tmp_path: Path) -> None:
     await attack(giving_in(_is_role_play), tmp_path, budget=400)
-    playbook, path = Playbook(SEEDS), tmp_path / "successes.jsonl"
     with Journal(tmp_path / "attempts.jsonl") as journal:
-        num_found = write_findings(path, journal.records(), playbook)
-    seeds = list(read_seeds(path))
-    assert len(seeds) == num_found > 0
+        num_found = write_findings(tmp_path, journal.records(), Playbook(SEEDS), lambda text: "lock" in text)
+    seeds = list(read_seeds(tmp_path / "successes.jsonl"))
     assert all(seed.is_harmful and seed.category != "none" and "role_play" in seed.kind for seed in seeds)
-    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert all("Max, who knows" in text_of_row(row) for row in rows)
+    assert len({seed.text for seed in seeds}) == len(seeds) > 0
+    assert all("lock" in seed.text for seed in seeds)
+    fields = ["category", "is_harmful", "kind", "licence", "source", "text"]
+    for line in (tmp_path / "successes.jsonl").read_bytes().splitlines():
+        assert sorted(json.loads(line)) == fields
+    rows = [json.loads(line) for line in (tmp_path / "conversations.jsonl").read_bytes().splitlines()]
+    assert len(rows) == num_found
+    assert all("Max, who knows" in "".join(turn["content"] for turn in row["turns"]) for row in rows)
     assert {row["licence"] for row in rows} == {"", "MIT"}
-
-
-def text_of_row(row: dict[str, list[dict[str, str]]]) -> str:
-    return "\n".join(turn["content"] for turn in row["turns"])
+    assert {row["reply"] for row in rows} == {ANSWER}
 
 
 async def test_samples_are_drawn_hot_and_with_seeds_of_their_own(tmp_path: Path) -> None:
