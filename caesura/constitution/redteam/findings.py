@@ -1,7 +1,8 @@
 """The prompts that worked: as rows that the next round of critique and revision starts from, and as a whole.
 
-Enters: records. Leaves: `successes.jsonl` with exactly the fields of `seeds.py`, without rows that are kept for
-measuring; and `conversations.jsonl` with every attack as it was sent, and the reply. Read next: `seeds.py`.
+Enters: records. Leaves: `successes.jsonl` with exactly the fields of `seeds.py`, without rows that are kept
+for measuring; and `conversations.jsonl` with every attack as it was sent, and the reply. Read next:
+`seeds.py`.
 """
 
 from __future__ import annotations
