@@ -120,6 +120,7 @@ def test_a_model_is_attacked_and_the_same_command_changes_nothing(
         "report.json",
         "archive.json",
         "successes.jsonl",
+        "conversations.jsonl",
         "many_shot.png",
         "archive.png",
         "attempts.jsonl",
