@@ -15,6 +15,7 @@ from caesura.cli.evaluate import evaluate
 from caesura.cli.keys import keys
 from caesura.cli.memory import memory
 from caesura.cli.models import models
+from caesura.cli.redteam import redteam
 from caesura.cli.report import report
 from caesura.cli.serve import serve
 from caesura.cli.train import train
@@ -37,4 +38,5 @@ app.command()(usage)
 app.command()(train)
 app.command()(data)
 app.command("eval")(evaluate)
+app.command()(redteam)
 app.command()(report)

@@ -1,0 +1,66 @@
+"""Lines, curves and shares, held against planted values."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from caesura.constitution.redteam.estimates import all_hold, evenness, fit_doublings, fit_line, fit_power_law
+
+
+def test_the_power_law_that_was_planted_comes_back() -> None:
+    points = [(shots, -1.7 * shots**-0.35) for shots in (1, 2, 4, 8, 16, 32, 64)]
+    line = fit_power_law([(0, -9.0), *points])
+    assert line is not None
+    assert line.slope == pytest.approx(-0.35, abs=1e-12)
+    assert math.exp(line.intercept) == pytest.approx(1.7, abs=1e-12)
+    assert line.num_points == 7
+
+
+def test_noise_around_a_planted_slope_stays_within_the_standard_error_it_causes() -> None:
+    rng = random.Random(3)
+    slopes: list[float] = []
+    errors: list[float] = []
+    for _ in range(300):
+        xs = [float(x) for x in range(10)]
+        line = fit_line(xs, [2 + 0.5 * x + rng.gauss(0, 0.3) for x in xs])
+        assert line is not None
+        assert line.slope_error is not None
+        slopes.append(line.slope)
+        errors.append(line.slope_error)
+    spread = math.sqrt(sum((slope - 0.5) ** 2 for slope in slopes) / len(slopes))
+    assert sum(errors) / len(errors) == pytest.approx(spread, rel=0.15)
+
+
+def test_a_rate_that_falls_with_each_doubling_has_that_slope() -> None:
+    line = fit_doublings((2**power - 1, 0.9 - 0.1 * power) for power in range(5))
+    assert line is not None
+    assert line.slope == pytest.approx(-0.1)
+    assert line.intercept == pytest.approx(0.9)
+
+
+def test_without_two_different_places_there_is_no_line() -> None:
+    assert fit_line([1.0, 1.0], [2.0, 3.0]) is None
+    assert fit_power_law([(0, -1.0), (1, -1.0)]) is None
+
+
+def test_the_chance_that_k_samples_hold_is_unbiased() -> None:
+    # Over all ways to draw 5 samples of which each holds with p, the mean of the estimate is p ** k.
+    p, n, k = 0.8, 5, 3
+    mean = sum(
+        math.comb(n, held) * p**held * (1 - p) ** (n - held) * all_hold(held, n, k) for held in range(n + 1)
+    )
+    assert mean == pytest.approx(p**k)
+    assert all_hold(5, 5, 5) == 1.0
+    assert all_hold(4, 5, 5) == 0.0
+    with pytest.raises(ValueError, match="k 6"):
+        all_hold(5, 5, 6)
+
+
+def test_evenness_is_one_for_equal_counts_and_zero_for_a_single_kind() -> None:
+    assert evenness([4, 4, 4]) == pytest.approx(1.0)
+    assert evenness([7, 0, 0]) == 0.0
+    assert evenness([3, 3, 0, 0]) == pytest.approx(0.5)
+    assert evenness([0, 0]) is None
