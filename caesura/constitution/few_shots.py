@@ -95,7 +95,8 @@ def for_reviser(case: Case, num_shots: int = len(SHOTS)) -> Conversation:
 def _dialogue(system: str, examples: list[tuple[str, str]], asked: str) -> Conversation:
     turns: list[tuple[Role, str]] = []
     for shown, answer in examples:
-        turns += [("user", shown), ("assistant", answer)]
+        turns.append(("user", shown))
+        turns.append(("assistant", answer))
     return conversation(*turns, ("user", asked), system=system)
 
 

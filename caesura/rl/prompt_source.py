@@ -5,11 +5,12 @@ Enters: the data folder. Leaves: prompts. Read next: `caesura/constitution/promp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from caesura.constitution.prompts import Prompt
+from caesura.constitution.prompts import Prompt, read_prompts
 
 # From the data folder to what says of a text whether it is one to measure on, or all but one.
 HeldOut = Callable[[Path], Callable[[str], bool]]
@@ -21,6 +22,19 @@ class PromptSource(Protocol):
     def __call__(self, data: Path) -> Iterable[Prompt]:
         """The prompts, the same ones each time. data: the folder of public data sets."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFile:
+    """Prompts from a JSONL file, as `caesura/constitution/prompts.py` reads them.
+
+    path: the file, wherever it lies.
+    """
+
+    path: str
+
+    def __call__(self, data: Path) -> Iterator[Prompt]:
+        return read_prompts(Path(self.path))
 
 
 def checked_prompts(source: PromptSource, data: Path, held_out: HeldOut) -> Sequence[Prompt]:

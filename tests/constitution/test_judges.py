@@ -94,3 +94,5 @@ async def test_rules_prefer_what_is_like_the_known_answer() -> None:
     near, far = "Open the valve and blow.", "The sky is blue."
     assert await RULES.prefer([ANSWER], ANSWERED, near, far, rng()) > 0.7
     assert await RULES.prefer([POLITE], ANSWERED, near, far, rng()) == 0.5
+    limits = load_constitution().principle("honest-limits")
+    assert await RULES.prefer([limits], ANSWERED, near, "I do not know.", rng()) == 0.5
