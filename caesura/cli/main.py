@@ -10,6 +10,7 @@ import typer
 
 from caesura.cli.cache import cache
 from caesura.cli.chat import chat
+from caesura.cli.constitution import constitution
 from caesura.cli.data import data
 from caesura.cli.evaluate import evaluate
 from caesura.cli.keys import keys
@@ -37,6 +38,7 @@ app.command()(keys)
 app.command()(usage)
 app.command()(train)
 app.command()(data)
+app.command()(constitution)
 app.command("eval")(evaluate)
 app.command()(redteam)
 app.command()(report)

@@ -8,10 +8,12 @@ Leaves: a config tree. Read next: `nano.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from caesura.messages.errors import DataError
 from caesura.tokens import CaesuraFormat
 from caesura.train.data import read_rows
 from caesura.train.encoding import Encoded, encode_row
@@ -20,6 +22,8 @@ from caesura.train.optimisers import OptimiserConfig
 from caesura.train.packing import PackingConfig
 from caesura.train.recipe import Recipe
 from caesura.train.stage import Stage
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +35,36 @@ class RowFiles:
 
     paths: tuple[str, ...] = ()
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
         for path in self.paths:
             yield from (encode_row(chat_format, row) for row in read_rows(Path(path)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRows:
+    """Rows that an earlier job of the recipe has made.
+
+    job: its name. file: of the rows, in the job's folder.
+    max_tokens: rows that are longer are left out, and counted in the log; None: none is.
+    """
+
+    job: str
+    file: str = "rows.jsonl"
+    max_tokens: int | None = None
+
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
+        path = runs / self.job / self.file
+        if not path.is_file():
+            raise DataError(f"{path} is missing; run the job {self.job} first")
+        num_long = 0
+        for row in read_rows(path):
+            encoded = encode_row(chat_format, row)
+            if self.max_tokens is not None and len(encoded.ids) > self.max_tokens + 1:
+                num_long += 1
+            else:
+                yield encoded
+        if num_long:
+            log.info("%s: %d rows are longer than %s tokens and left out", path, num_long, self.max_tokens)
 
 
 def recipe() -> Recipe:

@@ -66,7 +66,7 @@ class Prose:
     max_tokens: int
     seed: int = 0
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
         texts = pretraining_documents(data, seed=self.seed, max_chars=self.max_chars)
         return encode_documents(chat_format.tokenizer, texts, max_tokens=self.max_tokens)
 
@@ -87,14 +87,14 @@ class Conversations:
     max_tokens: int
     prose_chars: int = 0
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
         chat = (encode_row(chat_format, row) for row in chat_rows(data, self.seed, self.num_chat))
         yield from (each for each in chat if len(each.ids) <= self.max_tokens + 1)
         for row in reasoning_rows(self.seed, self.num_reasoning, self.mix):
             yield encode_row(chat_format, row)
         if self.prose_chars:
             prose = Prose(max_chars=self.prose_chars, max_tokens=self.max_tokens, seed=self.seed)
-            yield from prose(chat_format, data)
+            yield from prose(chat_format, data, runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +110,11 @@ class ConversationsWithTools:
     max_tokens: int
     others: Conversations
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
         rows = tool_rows(self.seed, self.num_tools, tool_set_kinds(data))
         encoded = (encode_row(chat_format, row) for row in rows)
         yield from (each for each in encoded if len(each.ids) <= self.max_tokens + 1)
-        yield from self.others(chat_format, data)
+        yield from self.others(chat_format, data, runs)
 
 
 def recipe() -> Recipe:

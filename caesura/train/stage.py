@@ -22,7 +22,7 @@ import torch
 from caesura.model import ModelConfig, Transformer, load_model, save_model
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.encoding import Encoded, TokenSet
-from caesura.train.job import OnProgress, Place
+from caesura.train.job import Job, OnProgress, Place
 from caesura.train.loop import LoopConfig, Metrics, train
 from caesura.train.packing import Packer, PackingConfig
 from caesura.train.views import metrics_views
@@ -33,8 +33,11 @@ log = logging.getLogger(__name__)
 class Documents(Protocol):
     """Where a stage's documents come from: a frozen dataclass, so that its fields are part of the recipe."""
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterable[Encoded]:
-        """The encoded documents, the same ones each time. data: the folder of public data sets."""
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterable[Encoded]:
+        """The encoded documents, the same ones each time.
+
+        data: the folder of public data sets. runs: where earlier jobs left what they made.
+        """
         ...
 
 
@@ -94,7 +97,8 @@ def run_stage(
     tokenizer = Tokenizer.load(tokenizer_folder)
     check_recipe(stage, folder)
     save_recipe(stage, folder)
-    packer = Packer(prepare(stage, tokenizer, folder / "tokens", data), stage.packing)
+    tokens = prepare(stage, tokenizer, folder / "tokens", data, runs)
+    packer = Packer(tokens, stage.packing)
     log.info("%s: one pass over the data is %d steps", stage.name, packer.num_batches)
     model = first_model(stage, runs)
     views = metrics_views(folder)
@@ -117,11 +121,11 @@ def card(stage: Stage, now: datetime) -> dict[str, Any]:
     }
 
 
-def prepare(stage: Stage, tokenizer: Tokenizer, folder: Path, data: Path) -> TokenSet:
+def prepare(stage: Stage, tokenizer: Tokenizer, folder: Path, data: Path, runs: Path) -> TokenSet:
     """Encode the stage's documents once; later calls map what is there."""
     if not (folder / "manifest.json").is_file():
         log.info("%s: encoding its documents", stage.name)
-        TokenSet.collect(stage.documents(CaesuraFormat(tokenizer), data)).save(folder)
+        TokenSet.collect(stage.documents(CaesuraFormat(tokenizer), data, runs)).save(folder)
     return TokenSet.load(folder)
 
 
@@ -168,14 +172,14 @@ def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[s
 _FREE = frozenset({"loop.num_steps", "loop.checkpoint_every_s", "loop.log_every", "display_name"})
 
 
-def save_recipe(stage: Stage, folder: Path) -> None:
+def save_recipe(stage: Job, folder: Path) -> None:
     """The resolved config tree beside the run."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_tree(stage), indent=2)
     (folder / "recipe.json").write_text(text + "\n", encoding="utf-8")
 
 
-def check_recipe(stage: Stage, folder: Path) -> None:
+def check_recipe(stage: Job, folder: Path) -> None:
     """Raises ValueError, naming the fields, if the folder's run was begun with other settings."""
     path = folder / "recipe.json"
     if not path.is_file():
@@ -190,10 +194,21 @@ def check_recipe(stage: Stage, folder: Path) -> None:
         )
 
 
-def _tree(stage: Stage) -> dict[str, Any]:
-    tree = dataclasses.asdict(stage)
-    tree["documents"]["source"] = type(stage.documents).__qualname__
-    return cast(dict[str, Any], json.loads(json.dumps(tree, default=str)))
+# Fields that hold a callable of some kind; the kind is part of the recipe.
+_SOURCES = ("documents", "prompts")
+
+
+def _tree(stage: Job) -> dict[str, Any]:
+    tree = dataclasses.asdict(cast(Any, stage))
+    for name in _SOURCES:
+        if name in tree:
+            tree[name]["source"] = type(getattr(stage, name)).__qualname__
+    return cast(dict[str, Any], json.loads(json.dumps(tree, default=_word)))
+
+
+def _word(value: object) -> str:
+    """What JSON has no form for. A function is known by its name: its address differs from run to run."""
+    return str(getattr(value, "__qualname__", value))
 
 
 def _leaves(node: Any, path: str = "") -> dict[str, Any]:

@@ -25,8 +25,8 @@ def chat_format() -> CaesuraFormat:
 
 def _prose(chat_format: CaesuraFormat, data: Path, rows: Conversations) -> list[Encoded]:
     """What `prose_chars` adds to the rows."""
-    every = list(rows(chat_format, data))
-    without = list(replace(rows, prose_chars=0)(chat_format, data))
+    every = list(rows(chat_format, data, data))
+    without = list(replace(rows, prose_chars=0)(chat_format, data, data))
     assert every[: len(without)] == without
     return every[len(without) :]
 
@@ -54,7 +54,11 @@ def test_prose_is_the_pretraining_text_in_another_order_and_the_same_each_time(
     documents = _prose(chat_format, data_folder, rows)
     assert documents == _prose(chat_format, data_folder, rows)
     own, other = (
-        list(Prose(max_chars=5_000, max_tokens=rows.max_tokens, seed=seed)(chat_format, data_folder))
+        list(
+            Prose(max_chars=5_000, max_tokens=rows.max_tokens, seed=seed)(
+                chat_format, data_folder, data_folder
+            )
+        )
         for seed in (rows.seed, 0)
     )
     assert documents == own
@@ -75,7 +79,9 @@ def test_held_out_prose_is_not_replayed(chat_format: CaesuraFormat, data_folder:
 def test_a_tenth_of_the_tokens_are_prose_in_the_model_and_in_its_control(
     chat_format: CaesuraFormat, data_folder: Path
 ) -> None:
-    for documents in (sft().documents, control().stages[-1].documents):
+    for stage in (sft(), control().stages[-1]):
+        assert isinstance(stage, Stage)
+        documents = stage.documents
         assert isinstance(documents, Conversations)
         fewer = replace(
             documents,
@@ -91,5 +97,5 @@ def _split(
     chat_format: CaesuraFormat, data: Path, rows: Conversations
 ) -> tuple[list[Encoded], list[Encoded]]:
     """The conversations, and the prose."""
-    talk = list(replace(rows, prose_chars=0)(chat_format, data))
-    return talk, list(rows(chat_format, data))[len(talk) :]
+    talk = list(replace(rows, prose_chars=0)(chat_format, data, data))
+    return talk, list(rows(chat_format, data, data))[len(talk) :]

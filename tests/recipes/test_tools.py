@@ -133,8 +133,8 @@ def test_the_stage_mixes_tools_and_what_came_before(data_folder: Path) -> None:
         prose_chars=documents.others.prose_chars // 300,
     )
     small = replace(documents, num_tools=documents.num_tools // 300, others=others)
-    lengths = [len(each.ids) for each in small(chat_format, data_folder)]
-    rest = [len(each.ids) for each in others(chat_format, data_folder)]
+    lengths = [len(each.ids) for each in small(chat_format, data_folder, data_folder)]
+    rest = [len(each.ids) for each in others(chat_format, data_folder, data_folder)]
     assert lengths[len(lengths) - len(rest) :] == rest
     assert 0.35 < 1 - sum(rest) / sum(lengths) < 0.65
     assert max(lengths) <= documents.max_tokens + 1

@@ -148,7 +148,7 @@ class _Repeated:
 
     text: str
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> list[Encoded]:
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> list[Encoded]:
         ids = chat_format.tokenizer.encode(self.text)
         return [Encoded(ids, [True] * len(ids))] * 8
 
