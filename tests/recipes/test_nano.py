@@ -13,6 +13,7 @@ from caesura.recipes.text import held_out_documents
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.tokens.markers import BEGIN, END
 from caesura.train.encoding import Encoded
+from caesura.train.stage import Stage
 
 BUNDLED = Path(__file__).parents[2] / "caesura" / "bundled" / "nano"
 ROWS = Conversations(num_chat=20, num_reasoning=20, mix=ReasoningMix(), seed=2, max_tokens=128)
