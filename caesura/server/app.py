@@ -26,7 +26,7 @@ from caesura.messages.background import MAX_INLINE_SIZE, Background
 from caesura.messages.client import Client
 from caesura.messages.context_client import ContextClient
 from caesura.messages.errors import ApiError
-from caesura.messages.memory_tool import with_server_memory
+from caesura.messages.memory_tool import body_with_server_memory
 from caesura.messages.request import MessagesRequest
 from caesura.messages.validation import (
     Dialect,
@@ -185,8 +185,8 @@ class _MessagesApi:
         weight, background = filled.num_bytes, self._background
         if has_pdf(filled.body):
             weight, background = weight + MAX_INLINE_SIZE + 1, self._documents
-        asked = await background.run(weight, parse, filled.body, dialect)
-        return with_server_memory(asked) if wants_memory(exchange) else asked
+        body = body_with_server_memory(filled.body) if wants_memory(exchange) else filled.body
+        return await background.run(weight, parse, body, dialect)
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:

@@ -128,6 +128,43 @@ async def test_a_header_switches_the_memory_on_for_a_plain_client(serve: Serve, 
     assert MemoryStore(tmp_path).all()[0].entries[0].names == ("tea.md",)
 
 
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "memory"}])
+async def test_what_a_header_adds_may_be_demanded(serve: Serve, tmp_path: Path, choice: Any) -> None:
+    app, inner = served(tmp_path, ScriptedReply(calls=(memory(**NOTE),)), "Noted.")
+    async with serve(app) as http, sdk(http, **{"caesura-memory": "on"}) as client:
+        await client.messages.create(model="claude-x", max_tokens=200, messages=HI, tool_choice=choice)
+    assert [request.tool_choice.mode for request in inner.history] == [choice["type"], "auto"]
+
+
+@pytest.mark.parametrize(
+    ("tools", "message"),
+    [
+        ([{"name": "memory", "input_schema": {"type": "object"}}], "Tool names must be unique"),
+        ("all of them", "tools: Input should be a valid"),
+        ([7], r"tools\.0"),
+    ],
+)
+async def test_tools_that_the_header_cannot_join_are_refused(
+    serve: Serve, tmp_path: Path, tools: Any, message: str
+) -> None:
+    app, _ = served(tmp_path)
+    async with serve(app) as http, sdk(http, **{"caesura-memory": "on"}) as client:
+        with pytest.raises(anthropic.BadRequestError, match=message):
+            await client.messages.create(model="claude-x", max_tokens=200, messages=HI, tools=tools)
+
+
+async def test_the_header_has_the_clients_own_memory_tool_carried_out_here(
+    serve: Serve, tmp_path: Path
+) -> None:
+    app, inner = served(tmp_path, ScriptedReply(calls=(memory(**NOTE),)), "Noted.")
+    own: Any = {"type": "memory_20250818", "name": "memory", "cache_control": {"type": "ephemeral"}}
+    async with serve(app) as http, sdk(http, **{"caesura-memory": "on"}) as client:
+        message = await client.beta.messages.create(**fields(tools=[own]))
+    assert message.stop_reason == "end_turn"
+    (tool,) = inner.history[0].conversation.tools
+    assert tool.cache_control is not None
+
+
 async def test_a_header_that_is_neither_on_nor_off_is_refused(serve: Serve, tmp_path: Path) -> None:
     app, _ = served(tmp_path)
     async with serve(app) as http, sdk(http, **{"caesura-memory": "maybe"}) as client:
@@ -472,3 +509,30 @@ async def test_what_is_summarised_between_rounds_stays_out(serve: Serve, tmp_pat
     assert message.usage.iterations is not None
     assert [each.type for each in message.usage.iterations] == ["message", "compaction", "message"]
     assert last.input_tokens < 300
+
+
+async def test_a_reply_that_a_summary_split_can_be_answered_under_a_budget(
+    serve: Serve, tmp_path: Path
+) -> None:
+    """Its thought went with what the summary stands for, and no budget was left for another."""
+    small = replace(SCRIPTED_MODEL, max_input_tokens=1_200)
+    long = NOTE | {"file_text": "x " * 200}
+    thought = ScriptedReply(thinking="hm hm hm hm hm", calls=(memory(**long),))
+    replies = [thought, "Noted tea.", ScriptedReply(calls=(ScriptedCall(name="add", input={}),)), "Yes."]
+    inner = ScriptedClient(replies, models=[small])
+    app = create_app(SigningClient(inner, Sealer(bytes(32))), backing=Backing(memory=MemoryStore(tmp_path)))
+    compact = {"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": 320}}
+    asked = fields(
+        max_tokens=700,
+        tools=[MEMORY, ADD],
+        thinking={"type": "enabled", "budget_tokens": 5},
+        context_management={"edits": [compact]},
+    )
+    async with serve(app) as http, sdk(http) as client:
+        first = await client.beta.messages.create(**asked)
+        kinds = [block.type for block in first.content]
+        assert kinds == ["thinking", "mcp_tool_use", "mcp_tool_result", "compaction", "tool_use"]
+        result = {"type": "tool_result", "tool_use_id": first.content[-1].id, "content": "1"}  # type: ignore[union-attr]
+        history: Any = [*HI, first.to_param(), {"role": "user", "content": [result]}]
+        last = await client.beta.messages.create(**{**asked, "messages": history})
+    assert last.content[-1].model_dump()["text"] == "Yes."
