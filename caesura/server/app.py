@@ -42,7 +42,7 @@ from caesura.server.batches import BatchesApi
 from caesura.server.catalogue import find_model, models_page, page_request
 from caesura.server.completions import CompletionsApi
 from caesura.server.config import ServerConfig
-from caesura.server.dialects import dialect_of
+from caesura.server.dialects import TOKEN_COUNT_BETA, dialect_of
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
 from caesura.server.file_sources import has_pdf
@@ -59,8 +59,6 @@ from caesura.server.replies import Replies
 from caesura.server.sources import Sources
 from caesura.server.sse import MessagesFraming
 from caesura.server.traffic import Traffic
-
-TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 
 class _Nowhere:
