@@ -142,7 +142,9 @@ class Scheduler:
                 (forced if is_forced else prompts).append(sequence)
         chunks = self._chunks(forced, prompts, len(decode))
         loads = [Load(each.id, self.pace.pages(len(decode))) for each in loading[:1]]
-        return StepPlan(rows=(*decode, *chunks), num_decode=len(decode), loads=tuple(loads), admitted=admitted)
+        return StepPlan(
+            rows=(*decode, *chunks), num_decode=len(decode), loads=tuple(loads), admitted=admitted
+        )
 
     def commit(self, plan: StepPlan, *, elapsed_s: float, now: float) -> None:
         """The step is done: its tokens are computed, which took so long."""

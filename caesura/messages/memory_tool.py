@@ -3,8 +3,8 @@
 By itself a tool of type `memory_20250818` is the client's to carry out. `"executed_by": "server"` on it asks
 the server to do so.
 
-Enters: a request, or the body of one. Leaves: whether it asks, or the same, asking. Read next: `typed_tools.py`;
-`caesura/server/memory_client.py`, which carries the calls out.
+Enters: a request, or the body of one. Leaves: whether it asks, or the same, asking. Read next:
+`typed_tools.py`; `caesura/server/memory_client.py`, which carries the calls out.
 """
 
 from __future__ import annotations

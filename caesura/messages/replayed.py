@@ -198,8 +198,8 @@ def _undone(call: ToolUseBlock) -> ToolResultBlock:
 
 
 def continued(conversation: Conversation, content: Sequence[Block]) -> Conversation:
-    """The conversation after a reply to it, as the server goes on from there by itself. What the model has read
-    and written so far is how it begins.
+    """The conversation after a reply to it, as the server goes on from there by itself. What the model has
+    read and written so far is how it begins.
     """
     summaries = [at for at, block in enumerate(content) if isinstance(block, CompactionBlock)]
     summary = content[summaries[-1]] if summaries else None

@@ -36,9 +36,9 @@ class _Operation:
     """One route under one method.
 
     summary: what it does. body: the schema of what it takes, and `body_type` how that is written.
-    query: its query parameters, by name. headers: those that it reads, by name, beside the key. answers: the content types of what it answers.
+    query: its query parameters, by name. headers: those that it reads beside the key, by name.
     wants_key: whether it is for those alone who have a key, where there are keys.
-    error: the schema of its errors.
+    answers: the content types of what it answers. error: the schema of its errors.
     """
 
     summary: str
