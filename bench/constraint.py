@@ -28,8 +28,10 @@ from caesura.engine.constraint import FREE, Constraint
 from caesura.engine.core import EngineCore
 from caesura.engine.grammar_sources import GrammarSource
 from caesura.engine.loading import LoadedModel, build_core, grammar_compiler
+from caesura.messages.client import Client
 from caesura.messages.content import Tool, conversation
-from caesura.messages.events import BlockStart, Event
+from caesura.messages.events import Event, MessageDelta
+from caesura.messages.fold import collect
 from caesura.messages.request import MessagesRequest, OutputFormat, Sampling, ToolChoice
 from caesura.tokens import CaesuraFormat, PhaseTokens, Tokenizer
 
@@ -153,31 +155,40 @@ class Decoding:
 
 
 async def _first_tokens(loaded: LoadedModel, sizes: Sizes) -> list[Figure]:
-    client = LocalClient({_MODEL: loaded}, EngineConfig(num_threads=_OUR_THREADS))
+    config = EngineConfig(num_threads=_OUR_THREADS)
+    held = LocalClient({_MODEL: loaded}, config)
+    free = LocalClient({_MODEL: loaded}, replace(config, enforces_grammars=False))
     try:
         return [
-            await _late(client, "a new schema", _with_schema, sizes.repeats),
-            await _late(client, f"{_NUM_TOOLS} new tools", _with_tools, sizes.repeats),
+            await _late(held, free, "a new schema", _with_schema, sizes.repeats),
+            await _late(held, free, f"{_NUM_TOOLS} new tools", _with_tools, sizes.repeats),
         ]
     finally:
-        client.close()
+        held.close()
+        free.close()
 
 
 async def _late(
-    client: LocalClient, what: str, form: Callable[[MessagesRequest, int], MessagesRequest], repeats: int
+    held: Client,
+    free: Client,
+    what: str,
+    form: Callable[[MessagesRequest, int], MessagesRequest],
+    repeats: int,
 ) -> Figure:
-    """Milliseconds more to the first token. The same prompt twice, none of it seen before."""
+    """Milliseconds more to the first token: the same request to a client that keeps to grammars and to one
+    that does not, each going first in turn. Both have read its prompt, which takes many times as long as what
+    is measured; neither has seen its form.
+    """
     late_ms: list[float] = []
     for number in range(repeats + 1):
-        formed = form(_question(number), number)
-        plain = replace(formed, output_format=None, tool_choice=ToolChoice(mode="none"))
-        sides = [plain, formed] if number % 2 else [formed, plain]
-        times_ms = {
-            id(side): 1e3 * await _first_s(client.stream(replace(side, tenant=f"{what}{number}{order}")))
-            for order, side in enumerate(sides)
-        }
+        request = form(_question(number), number)
+        sides = [free, held] if number % 2 else [held, free]
+        read = replace(request, max_tokens=0, output_format=None, tool_choice=ToolChoice(mode="none"))
+        for side in sides:
+            await collect(side.stream(read))
+        times_ms = {id(side): 1e3 * await _first_s(side.stream(request)) for side in sides}
         if number:
-            late_ms.append(times_ms[id(formed)] - times_ms[id(plain)])
+            late_ms.append(times_ms[id(held)] - times_ms[id(free)])
     return Figure(
         name=f"first token under {what}, over the same without",
         unit="ms",
@@ -188,15 +199,16 @@ async def _late(
 
 
 async def _first_s(stream: AsyncIterator[Event]) -> float:
-    """Seconds until a block opens."""
-    start_s = time.perf_counter()
+    """Seconds until the one token of a reply is there. No block tells of it on both sides: a call's opens
+    when its name is complete, which free writing may never get to.
+    """
+    start_s, end_s = time.perf_counter(), 0.0
     async for event in stream:
-        if isinstance(event, BlockStart):
-            elapsed_s = time.perf_counter() - start_s
-            async for _ in stream:
-                pass
-            return elapsed_s
-    raise RuntimeError("a reply ended without a block; the figure is void")
+        if isinstance(event, MessageDelta):
+            end_s = time.perf_counter()
+            if event.usage.output_tokens != 1 or not event.usage.cache_read_input_tokens:
+                raise RuntimeError(f"a reply took {event.usage}; the figure is void")
+    return end_s - start_s
 
 
 def _question(number: int) -> MessagesRequest:
@@ -204,7 +216,7 @@ def _question(number: int) -> MessagesRequest:
     return MessagesRequest(
         model=_MODEL,
         conversation=conversation(("user", text)),
-        max_tokens=16,
+        max_tokens=1,
         sampling=Sampling(temperature=0.0),
     )
 
@@ -214,7 +226,7 @@ def _with_schema(request: MessagesRequest, number: int) -> MessagesRequest:
 
 
 def _with_tools(request: MessagesRequest, number: int) -> MessagesRequest:
-    """Any of many tools may be called. None has to be: a call is told once its name is written."""
+    """Any of many tools may be called; none has to be."""
     tools = tuple(
         Tool(name=f"tool_{number}_{at}", description="Does it.", input_schema=_arguments(number, at))
         for at in range(_NUM_TOOLS)

@@ -11,6 +11,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal, localcontext
 from itertools import islice, permutations, product
 from typing import Any, cast
 
@@ -24,6 +25,8 @@ from caesura.engine.constraint import BitBlock, Grammar, GrammarError
 
 _CLOSERS = (b'"', b"}", b"]", b'"}', b'"]', b"}}", b"\n", b"</", b"<", b">", b"/")
 _MAX_SPELLINGS = 200
+# No double has more before and behind its point together.
+_MOST_DIGITS = 1100
 
 
 class Walker:
@@ -96,22 +99,37 @@ def in_all_orders(value: Any) -> Iterator[Any]:
 def judge(schema: Any) -> Callable[[Any], str | None]:
     """What is wrong with an instance, in one line; None if nothing is.
 
-    The schema is read by the draft that it names, else by the newest whose own schema it satisfies.
+    The schema is read by the draft that it names, else by the newest whose own schema it satisfies. Numbers
+    count as they are written, not as the binary fractions next to them.
     """
     named = validator_for(schema, default=jsonschema.Draft202012Validator)
     drafts = [named, jsonschema.Draft202012Validator, jsonschema.Draft7Validator, jsonschema.Draft4Validator]
     fitting = next((draft for draft in drafts if _fits(draft, schema)), named)
-    validator = fitting(schema, format_checker=fitting.FORMAT_CHECKER)
+    validator = fitting(_as_written(schema), format_checker=fitting.FORMAT_CHECKER)
 
     def complaint(instance: Any) -> str | None:
         try:
-            error = next(iter(validator.iter_errors(instance)), None)
+            with localcontext(prec=_MOST_DIGITS):
+                error = next(iter(validator.iter_errors(_as_written(instance))), None)
         except re.error:
             # Python does not read this pattern, so there is no verdict.
             return None
         return None if error is None else f"{'.'.join(map(str, error.schema_path))}: {error.message[:200]}"
 
     return complaint
+
+
+def _as_written(value: Any) -> Any:
+    """A JSON value whose numbers are exact."""
+    match value:
+        case float():
+            return int(value) if value.is_integer() else Decimal(repr(value))
+        case dict():
+            return {name: _as_written(each) for name, each in cast(dict[str, Any], value).items()}
+        case list():
+            return [_as_written(each) for each in cast(list[Any], value)]
+        case _:
+            return value
 
 
 def _fits(draft: type[Validator], schema: Any) -> bool:

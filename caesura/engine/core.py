@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -266,10 +267,15 @@ class EngineCore:
                 self._live.pop(sequence, None)
         return reports
 
-    def step(self) -> list[Report]:
-        """Compute one step and give every sequence that sampled, or has nothing to sample, its report."""
+    def step(self, when_admitted: Callable[[Items[int]], None] | None = None) -> list[Report]:
+        """Compute one step and give every sequence that sampled, or has nothing to sample, its report.
+
+        when_admitted: told, before anything is computed, which sequences have left the queue.
+        """
         now = self._clock()
         plan = self._scheduler.plan(now)
+        if plan.admitted and when_admitted is not None:
+            when_admitted(plan.admitted)
         for load in plan.loads:
             self._load(load, now)
         self._num_steps += 1

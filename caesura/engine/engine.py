@@ -85,11 +85,14 @@ class Engine:
         """The most tokens of prompt and output together."""
         return self._core.max_positions
 
-    def submit(self, request: SequenceRequest) -> Stream:
-        """Queue a request from a running event loop. Raises ApiError for one that cannot be served."""
+    def submit(self, request: SequenceRequest, when_admitted: Callable[[], None] | None = None) -> Stream:
+        """Queue a request from a running event loop. Raises ApiError for one that cannot be served.
+
+        when_admitted: called on that loop when the request leaves the queue.
+        """
         prepared = self._core.prepare(request)
         stream = Stream(partial(self.cancel, prepared.sequence.id), prepared.usage_estimate)
-        receiver = Receiver(asyncio.get_running_loop(), stream.receive)
+        receiver = Receiver(asyncio.get_running_loop(), stream.receive, when_admitted)
         self._enqueue([_Submission(prepared, receiver)], max_waiting=self._max_waiting)
         return stream
 
@@ -212,11 +215,17 @@ class Engine:
         if not self._core.has_work:
             return
         try:
-            reports = self._core.step()
+            reports = self._core.step(self._tell_admitted)
         except Exception:  # whatever went wrong, the engine must outlive it
             log.exception("a step failed; the sequences that shared it are ended")
             reports = self._core.fail_running()
         self._deliver(reports)
+
+    def _tell_admitted(self, sequences: Sequence[int]) -> None:
+        """Tell whoever asked, each on the event loop of its own."""
+        for receiver in (self._receivers[sequence] for sequence in sequences):
+            if receiver.when_admitted is not None and receiver.loop is not None:
+                self._hand_over(receiver.loop, receiver.when_admitted)
 
     def _deliver(self, reports: list[Report]) -> None:
         """Note for every receiver what a step brought it, and tell them if it is time; a failed sequence's
@@ -252,11 +261,11 @@ class Engine:
             if loop is None:
                 _receive(batch)
             else:
-                self._hand_over(loop, batch)
+                self._hand_over(loop, partial(_receive, batch))
 
-    def _hand_over(self, loop: asyncio.AbstractEventLoop, batch: _Batch) -> None:
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
         try:
-            loop.call_soon_threadsafe(_receive, batch)
+            loop.call_soon_threadsafe(call)
         except RuntimeError:
             log.warning("an event loop was closed while its sequences ran; they are cancelled")
             for sequence, receiver in self._receivers.items():

@@ -123,7 +123,7 @@ class LocalClient:
         """The reply as events. Raises ApiError (see `Client.stream`)."""
         served = self._find(request.model)
         sequence_request = await self._sequence_request(served, request)
-        stream = served.engine.submit(sequence_request)
+        stream = served.engine.submit(sequence_request, request.when_admitted)
         reply, has_ended = MessageFold(), False
         try:
             name = _message_id()

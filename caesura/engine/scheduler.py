@@ -91,11 +91,13 @@ class StepPlan:
     rows: in the order in which they lie in the batch.
     num_decode: how many of them, from the first on, are decode rows.
     loads: what is read beside them.
+    admitted: the sequences that have left the queue for the first time.
     """
 
     rows: tuple[Row, ...]
     num_decode: int
     loads: tuple[Load, ...] = ()
+    admitted: tuple[int, ...] = ()
 
 
 class Scheduler:
@@ -125,7 +127,7 @@ class Scheduler:
         """The next step. Pages are taken here; nothing else changes until `commit`."""
         self.num_plans += 1
         self._grow(now)
-        self._admit(now)
+        admitted = tuple(self._admit(now))
         decode: list[Row] = []
         forced: list[Sequence] = []
         prompts: list[Sequence] = []
@@ -140,7 +142,9 @@ class Scheduler:
                 (forced if is_forced else prompts).append(sequence)
         chunks = self._chunks(forced, prompts, len(decode))
         loads = [Load(each.id, self.pace.pages(len(decode))) for each in loading[:1]]
-        return StepPlan(rows=(*decode, *chunks), num_decode=len(decode), loads=tuple(loads))
+        return StepPlan(
+            rows=(*decode, *chunks), num_decode=len(decode), loads=tuple(loads), admitted=admitted
+        )
 
     def commit(self, plan: StepPlan, *, elapsed_s: float, now: float) -> None:
         """The step is done: its tokens are computed, which took so long."""
@@ -197,12 +201,14 @@ class Scheduler:
         self.waiting.push(Waiting(sequence=sequence, cost=0), is_first=True)
         self.num_spills += 1
 
-    def _admit(self, now: float) -> None:
+    def _admit(self, now: float) -> list[int]:
+        """Who starts now; those among them that start for the first time."""
+        first: list[int] = []
         while self.waiting and len(self.running) < self.config.max_running:
             look = partial(self._admission.look, running=self.running, step=self.num_plans)
             waiting = self.waiting.pick(look, now)
             if waiting is None:
-                return
+                break
             # It runs before it has pages: should they not come, it is among those that are ended.
             sequence = waiting.sequence
             sequence.status = "running"
@@ -211,6 +217,10 @@ class Scheduler:
             if not sequence.num_once:
                 sequence.num_cached = _num_at_hand(sequence)
             sequence.num_once = max(sequence.num_once, sequence.num_computed)
+            if not sequence.was_admitted:
+                sequence.was_admitted = True
+                first.append(sequence.id)
+        return first
 
     def _chunks(self, forced: list[Sequence], prompts: list[Sequence], num_decode: int) -> list[Row]:
         budget = self.config.max_step_tokens - num_decode

@@ -107,7 +107,7 @@ class Sequence:
     is_forced: for each output token, whether it was forced and not sampled.
     log_probs: for each output token, its log-probability if asked for; 0 where forced.
     status, finish_reason: how far it is, and why it ended.
-    arrived_s: when it came into the queue.
+    arrived_s: when it came into the queue. was_admitted: whether it has ever left it.
     """
 
     id: int
@@ -130,6 +130,7 @@ class Sequence:
     status: Status = "waiting"
     finish_reason: FinishReason | None = None
     arrived_s: float = 0.0
+    was_admitted: bool = False
 
     @property
     def num_prompt(self) -> int:

@@ -23,10 +23,14 @@ News = Event | Finished | ApiError
 
 
 class Receiver(NamedTuple):
-    """Who is told, and on which event loop; None: at once, on the engine's thread."""
+    """Who is told, and on which event loop; None: at once, on the engine's thread.
+
+    when_admitted: told when the sequence leaves the queue; None: nobody asks.
+    """
 
     loop: asyncio.AbstractEventLoop | None
     receive: Callable[[Sequence[News]], None]
+    when_admitted: Callable[[], None] | None = None
 
 
 class Stream:

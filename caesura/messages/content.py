@@ -34,11 +34,14 @@ class TextBlock:
     text: the text itself, never empty in a valid request.
     cache_control: a cache breakpoint after this block, if any.
     citations: where an assistant's text comes from, if it says so.
+    is_continuation: whether it goes on within the text before it, as a reply does within its prefill; no
+        part of the wire.
     """
 
     text: str
     cache_control: CacheControl | None = None
     citations: tuple[Citation, ...] = ()
+    is_continuation: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,15 @@
 By itself a tool of type `memory_20250818` is the client's to carry out. `"executed_by": "server"` on it asks
 the server to do so.
 
-Enters: a request. Leaves: whether it asks, or the request asking. Read next: `typed_tools.py`;
-`caesura/server/memory_client.py`, which carries the calls out.
+Enters: a request, or the body of one. Leaves: whether it asks, or the same, asking. Read next:
+`typed_tools.py`; `caesura/server/memory_client.py`, which carries the calls out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 from caesura.messages.content import Tool
 from caesura.messages.errors import InvalidRequestError
@@ -45,3 +47,27 @@ def with_server_memory(request: MessagesRequest) -> MessagesRequest:
             tools.append(tool)
     conversation = replace(request.conversation, tools=(*tools, added))
     return replace(request, conversation=conversation)
+
+
+def body_with_server_memory(body: object) -> object:
+    """A request's body with the server's memory switched on, so that every rule of tools is applied to it as
+    well. A body of another shape stays as it is, for those who read it to refuse.
+    """
+    if not isinstance(body, dict):
+        return body
+    fields = cast("dict[str, Any]", body)
+    tools: object = fields.get("tools") or []
+    if not isinstance(tools, list):
+        return fields
+    asked = [_carried_out_here(tool) for tool in cast("list[object]", tools)]
+    if not any(map(_is_memory, asked)):
+        asked.append({"type": MEMORY_TOOL, "name": typed_tool(MEMORY_TOOL, {}).name, **_SETTINGS})
+    return {**fields, "tools": asked}
+
+
+def _carried_out_here(tool: object) -> object:
+    return {**cast("Mapping[str, Any]", tool), **_SETTINGS} if _is_memory(tool) else tool
+
+
+def _is_memory(tool: object) -> bool:
+    return isinstance(tool, dict) and cast("dict[str, Any]", tool).get("type") == MEMORY_TOOL

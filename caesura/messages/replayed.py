@@ -49,11 +49,14 @@ class Told:
     messages: in order; the first may be a summary that stands for what was left out.
     num_messages_before, num_blocks_before: how much further back the others stood in the body, and the
         second one's blocks in theirs.
+    is_split: whether the summary stood within a turn of the assistant's, so that it stands for how the second
+        message's turn began, too.
     """
 
     messages: list[WireMessage]
     num_messages_before: int = 0
     num_blocks_before: int = 0
+    is_split: bool = False
 
     def path(self, index: int, position: int) -> str:
         """Where the body has a block."""
@@ -88,14 +91,18 @@ def after_compaction(messages: list[WireMessage]) -> Told:
     summary = summary_block(block.content or "").text
     first = WireText(type="text", text=summary, cache_control=block.cache_control)
     rest = messages[index].content[position + 1 :]
-    following = [
-        *([messages[index].model_copy(update={"content": rest})] if rest else []),
-        *messages[index + 1 :],
-    ]
+    following = _without_empty(
+        [
+            *([messages[index].model_copy(update={"content": rest})] if rest else []),
+            *messages[index + 1 :],
+        ]
+    )
+    is_within = position > 0 or (index > 0 and messages[index - 1].role == "assistant")
     return Told(
-        messages=[WireMessage(role="user", content=[first]), *_without_empty(following)],
+        messages=[WireMessage(role="user", content=[first]), *following],
         num_messages_before=index - 1 if rest else index,
         num_blocks_before=position + 1 if rest else 0,
+        is_split=is_within and bool(following) and following[0].role == "assistant",
     )
 
 
@@ -191,11 +198,15 @@ def _undone(call: ToolUseBlock) -> ToolResultBlock:
 
 
 def continued(conversation: Conversation, content: Sequence[Block]) -> Conversation:
-    """The conversation after a reply to it, as the server goes on from there by itself."""
+    """The conversation after a reply to it, as the server goes on from there by itself. What the model has
+    read and written so far is how it begins.
+    """
     summaries = [at for at, block in enumerate(content) if isinstance(block, CompactionBlock)]
     summary = content[summaries[-1]] if summaries else None
     if isinstance(summary, CompactionBlock) and summary.content is not None:
-        conversation = compacted(replace(conversation, turns=()), summary.content)
+        conversation = compacted(conversation, summary.content)
     rest = tuple(block for block in content if not isinstance(block, CompactionBlock))
+    if conversation.is_prefilled and rest and isinstance(rest[0], TextBlock):
+        rest = (replace(rest[0], is_continuation=True), *rest[1:])
     turns = merge_turns((*conversation.turns, Turn(role="assistant", content=rest)))
     return replace(conversation, turns=split_calls(turns))

@@ -112,6 +112,8 @@ class MessagesRequest:
         another's. It is no part of the body: the server knows it from the key.
     when_cut: told what a reply had taken that was left before its end, before the iterator is closed. A
         Client that does not know never calls it.
+    when_admitted: called, on the event loop, when the reply's turn comes and its prompt begins to be read;
+        for each pass of the model, where there are several. A Client that does not know never calls it.
     """
 
     model: str
@@ -130,3 +132,4 @@ class MessagesRequest:
     fills_window: bool = False
     tenant: str = ""
     when_cut: Callable[[Usage], None] | None = field(default=None, compare=False, repr=False)
+    when_admitted: Callable[[], None] | None = field(default=None, compare=False, repr=False)

@@ -84,7 +84,7 @@ class ScriptedReply:
     thinking: the thought before it, left out where the request does not think.
     calls: after the text; those that the request does not allow are left out.
     error: raised after the answer's last delta instead of finishing.
-    pause: waited for after `message_start`, before anything else; never set by the client.
+    pause: waited for after `message_start`, as if in a queue, before anything else; never set by the client.
     delay_s: slept before each delta.
     """
 
@@ -283,6 +283,8 @@ class ScriptedClient:
         yield MessageStart(id=f"msg_{identity}", model=request.model, usage=Usage(input_tokens=prompt))
         if reply.pause is not None:
             await reply.pause.wait()
+        if request.when_admitted is not None:
+            request.when_admitted()
         # The script's markers are citations where there is something to cite.
         told = cited(_events_of(plan), sources_of(request.conversation))
         for event in told if request.max_tokens else ():

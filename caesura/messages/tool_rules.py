@@ -176,9 +176,14 @@ def _check_asked(run: _Run, before: _Run) -> None:
         seen.add(result.tool_use_id)
 
 
-def check_thoughts_before_calls(messages: Sequence[WireMessage], thinking: WireThinkingConfig | None) -> None:
+def check_thoughts_before_calls(
+    messages: Sequence[WireMessage], thinking: WireThinkingConfig | None, *, is_split: bool = False
+) -> None:
     """With a thinking budget, what the model does after a result follows from the thought before its call, so
     the loop of calls that is still going on begins with one.
+
+    is_split: whether the first message is a summary that stands for how the second one's turn began; its
+        thought is in there.
     """
     if not isinstance(thinking, WireEnabled):
         return
@@ -186,7 +191,7 @@ def check_thoughts_before_calls(messages: Sequence[WireMessage], thinking: WireT
     position = len(turns) - 1
     while position > 1 and turns[position].role == "user" and _results(turns[position]):
         position -= 2
-    if position == len(turns) - 1:
+    if position == len(turns) - 1 or (is_split and position == 0):
         return
     path, block = turns[position + 1].blocks[0]
     if not isinstance(block, WireThinking | WireRedactedThinking):

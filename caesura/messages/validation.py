@@ -195,13 +195,12 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> Told:
         rules.check_text(f"system.{position}.text", block)
     told = after_compaction(wire.messages)
     with told.true_paths():
-        return replace(told, messages=_ruled_messages(wire, dialect, told.messages))
+        return replace(told, messages=_ruled_messages(wire, dialect, told))
 
 
-def _ruled_messages(
-    wire: WireCountRequest, dialect: Dialect, messages: list[WireMessage]
-) -> list[WireMessage]:
+def _ruled_messages(wire: WireCountRequest, dialect: Dialect, told: Told) -> list[WireMessage]:
     """The messages without a final one that is empty, after every rule of messages has been applied."""
+    messages = told.messages
     rules.check_empty_content(messages)
     if messages and not messages[-1].content:
         messages = messages[:-1]
@@ -218,7 +217,7 @@ def _ruled_messages(
     check_calls(messages)
     check_references(wire, messages)
     check_server_calls(messages)
-    check_thoughts_before_calls(messages, wire.thinking)
+    check_thoughts_before_calls(messages, wire.thinking, is_split=told.is_split)
     rules.check_prefill(messages, wire)
     check_cache_control(wire, messages)
     return messages

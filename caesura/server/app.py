@@ -26,7 +26,7 @@ from caesura.messages.background import MAX_INLINE_SIZE, Background
 from caesura.messages.client import Client
 from caesura.messages.context_client import ContextClient
 from caesura.messages.errors import ApiError
-from caesura.messages.memory_tool import with_server_memory
+from caesura.messages.memory_tool import body_with_server_memory
 from caesura.messages.request import MessagesRequest
 from caesura.messages.validation import (
     Dialect,
@@ -42,7 +42,7 @@ from caesura.server.batches import BatchesApi
 from caesura.server.catalogue import find_model, models_page, page_request
 from caesura.server.completions import CompletionsApi
 from caesura.server.config import ServerConfig
-from caesura.server.dialects import dialect_of
+from caesura.server.dialects import TOKEN_COUNT_BETA, dialect_of
 from caesura.server.endpoint import Endpoint
 from caesura.server.exchange import REQUEST_ID, Exchange, error_answer
 from caesura.server.file_sources import has_pdf
@@ -59,8 +59,6 @@ from caesura.server.replies import Replies
 from caesura.server.sources import Sources
 from caesura.server.sse import MessagesFraming
 from caesura.server.traffic import Traffic
-
-TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 
 class _Nowhere:
@@ -185,8 +183,8 @@ class _MessagesApi:
         weight, background = filled.num_bytes, self._background
         if has_pdf(filled.body):
             weight, background = weight + MAX_INLINE_SIZE + 1, self._documents
-        asked = await background.run(weight, parse, filled.body, dialect)
-        return with_server_memory(asked) if wants_memory(exchange) else asked
+        body = body_with_server_memory(filled.body) if wants_memory(exchange) else filled.body
+        return await background.run(weight, parse, body, dialect)
 
 
 def _framework_error(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:

@@ -13,6 +13,7 @@ from caesura.messages.validation import Dialect, version_of
 from caesura.server.config import ServerConfig
 
 INTERLEAVED_BETA = "interleaved-thinking-2025-05-14"
+TOKEN_COUNT_BETA = "thinking-token-count-2026-05-13"
 
 
 def dialect_of(config: ServerConfig, version: str | None, betas: Collection[str]) -> Dialect:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from caesura.messages.request import WINDOW_BETA
+from caesura.messages.validation import Version
 from caesura.messages.wire_in import WireCountRequest, WireRequest
 from caesura.server.batch_reading import MAX_REQUESTS
 from caesura.server.catalogue import MAX_LIMIT
+from caesura.server.dialects import INTERLEAVED_BETA, TOKEN_COUNT_BETA
+from caesura.server.memory_header import MEMORY_HEADER
 from caesura.server.openai_shapes import ChatBody, TextBody
 from caesura.server.uploads import MAX_LIFE_S, MIN_LIFE_S
 
@@ -32,14 +36,17 @@ class _Operation:
     """One route under one method.
 
     summary: what it does. body: the schema of what it takes, and `body_type` how that is written.
-    query: its query parameters, by name. answers: the content types of what it answers.
-    error: the schema of its errors.
+    query: its query parameters, by name. headers: those that it reads beside the key, by name.
+    wants_key: whether it is for those alone who have a key, where there are keys.
+    answers: the content types of what it answers. error: the schema of its errors.
     """
 
     summary: str
     body: Json | None = None
     body_type: str = _JSON
     query: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    headers: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    wants_key: bool = True
     answers: tuple[str, ...] = (_JSON,)
     error: str = "Error"
 
@@ -54,6 +61,14 @@ _PAGE: dict[str, Json] = {
     "after_id": _TEXT,
     "before_id": _TEXT,
 }
+_BETAS = (INTERLEAVED_BETA, TOKEN_COUNT_BETA, WINDOW_BETA)
+# An unknown date counts as the newest, an unknown beta as none.
+_DIALECT: dict[str, Json] = {
+    "anthropic-version": {"anyOf": [{"enum": [*get_args(Version)]}, _TEXT]},
+    "anthropic-beta": {"anyOf": [{"enum": [*_BETAS, ", ".join(_BETAS)]}, _TEXT]},
+}
+_MESSAGE: dict[str, Json] = {**_DIALECT, MEMORY_HEADER: {"enum": ["on", "off"]}}
+_KEY: dict[str, Json] = {"x-api-key": _TEXT}
 _LIFECYCLES: Json = {"type": "array", "items": {"enum": ["active", "deprecated", "retired"]}}
 _BATCH: Json = {
     "type": "object",
@@ -86,16 +101,16 @@ _BATCHES, _ONE_BATCH = "/v1/messages/batches", "/v1/messages/batches/{batch_id}"
 
 OPERATIONS: Mapping[tuple[str, str], _Operation] = {
     ("post", "/v1/messages"): _Operation(
-        summary="Create a message.", body=_of(WireRequest), answers=(_JSON, _EVENTS)
+        summary="Create a message.", body=_of(WireRequest), headers=_MESSAGE, answers=(_JSON, _EVENTS)
     ),
     ("post", "/v1/messages/count_tokens"): _Operation(
-        summary="Count the tokens of a prompt.", body=_of(WireCountRequest)
+        summary="Count the tokens of a prompt.", body=_of(WireCountRequest), headers=_MESSAGE
     ),
     ("get", "/v1/models"): _Operation(
         summary="List the models.", query={**_PAGE, "lifecycle[]": _LIFECYCLES}
     ),
     ("get", "/v1/models/{model_id}"): _Operation(summary="Describe a model."),
-    ("post", _BATCHES): _Operation(summary="Create a batch.", body=_BATCH),
+    ("post", _BATCHES): _Operation(summary="Create a batch.", body=_BATCH, headers=_DIALECT),
     ("get", _BATCHES): _Operation(summary="List the batches.", query=_PAGE),
     ("get", _ONE_BATCH): _Operation(summary="Describe a batch."),
     ("delete", _ONE_BATCH): _Operation(summary="Forget a batch that has ended."),
@@ -122,7 +137,7 @@ OPERATIONS: Mapping[tuple[str, str], _Operation] = {
     ("post", "/v1/completions"): _Operation(
         summary="Continue a text.", body=_of(TextBody), answers=(_JSON, _EVENTS), error="OpenAiError"
     ),
-    ("get", "/health"): _Operation(summary="Whether the server is up."),
+    ("get", "/health"): _Operation(summary="Whether the server is up.", wants_key=False),
     ("get", "/metrics"): _Operation(summary="Numbers for Prometheus.", answers=("text/plain",)),
 }
 
@@ -178,9 +193,11 @@ def document() -> Json:
 
 def _operation_json(path: str, operation: _Operation) -> Json:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    headers = {**(_KEY if operation.wants_key else {}), **operation.headers}
     parameters: list[Json] = [
         *({"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names),
         *({"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()),
+        *({"name": name, "in": "header", "schema": schema} for name, schema in headers.items()),
     ]
     error = {"schema": {"$ref": _REF.format(model=operation.error)}}
     body = {"required": True, "content": {operation.body_type: {"schema": operation.body}}}

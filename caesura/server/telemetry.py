@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
@@ -114,7 +115,8 @@ class _TracedClient:
         reply = _ReplySpans(self._tracer, request, scope.get(REQUEST_ID) if scope else None)
         error: BaseException | None = None
         try:
-            async with closing(self._client.stream(request)) as events:
+            followed = replace(request, when_admitted=reply.admit)
+            async with closing(self._client.stream(followed)) as events:
                 async for event in events:
                     reply.see(event)
                     yield event
@@ -141,7 +143,7 @@ class _ReplySpans:
         self._span.set_attributes(_request_attributes(request))
         if request_id is not None:
             self._span.set_attribute(_REQUEST_ID, request_id)
-        self._is_complete = self._has_text = False
+        self._is_complete = self._has_text = self._is_admitted = self._has_begun = False
         self._phase = self._begun("prepare")
 
     def _begun(self, name: str) -> Span:
@@ -151,15 +153,25 @@ class _ReplySpans:
         self._phase.end()
         self._phase = self._begun(name)
 
+    def admit(self) -> None:
+        """The reply's turn has come. Passes after the first one are told of as well."""
+        if self._has_begun and not self._is_admitted and not self._has_text:
+            self._go_on("prefill")
+        self._is_admitted = True
+
     def see(self, event: Event) -> None:
         """An event passes."""
         if isinstance(event, Delta):
             if not self._has_text:
                 self._has_text = True
+                if not self._is_admitted:
+                    # A Client that does not know when that was: both are one.
+                    self._phase.update_name("prefill")
                 self._go_on("decode")
         elif isinstance(event, MessageStart):
+            self._has_begun = True
             self._span.set_attributes({"gen_ai.response.id": event.id, "gen_ai.response.model": event.model})
-            self._go_on("prefill")
+            self._go_on("prefill" if self._is_admitted else "queue")
         elif isinstance(event, MessageDelta):
             self._is_complete = True
             self._span.set_attribute("gen_ai.response.finish_reasons", [event.stop_reason])

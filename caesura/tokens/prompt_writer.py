@@ -97,7 +97,7 @@ class PromptWriter:
             self._mark(role, "header", markers.USER)
         match block:
             case TextBlock():
-                if isinstance(before, TextBlock):
+                if isinstance(before, TextBlock) and not block.is_continuation:
                     self._mark(role, "text", markers.NEXT)
                 self._add(role, "text", self._encode(block.text))
                 self._keep(block.cache_control)

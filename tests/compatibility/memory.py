@@ -56,6 +56,14 @@ def _is_prefilled(answer: Answer) -> bool:
     return answer.request.conversation.is_prefilled
 
 
+async def _keeps_a_prefill(probe: Probe) -> str:
+    """The next round goes on with one text, in which the reply stands right behind the prefill."""
+    direction = f"call memory {NOTE % 'prefill'}"
+    said = {"role": "assistant", "content": "Well,"}
+    answer = await probe.message(_asked(direction, messages=[*_asked(direction)["messages"], said]))
+    return verdict(answer, lambda each: _is_noted(each) and not _is_prefilled(each))
+
+
 PAUSED: Json = _asked(f"keep_calling memory {LOOK}")
 
 
@@ -107,5 +115,10 @@ MEMORIES = [
     ),
     Row("either, on a server without a folder", _without_a_folder),
     Row("`usage.iterations` of the rounds", field(_asked(f"call memory {LOOK}"), _tells_each_round)),
+    Row(
+        "a prefill",
+        _keeps_a_prefill,
+        "the first round goes on with it; every later one's prompt extends the one before",
+    ),
     Row("`pause_turn`, sent back, goes on", _goes_on_after_a_pause, "after 10 rounds"),
 ]

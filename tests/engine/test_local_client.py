@@ -242,6 +242,30 @@ async def test_who_leaves_while_waiting_has_taken_nothing(loaded: LoadedModel) -
     assert told == [Usage(input_tokens=0)]
 
 
+async def test_whose_turn_comes_is_told_when_it_comes(loaded: LoadedModel) -> None:
+    scheduler = SchedulerConfig(max_running=1, max_step_tokens=32)
+    client = LocalClient({"tiny": loaded}, EngineConfig(scheduler=scheduler, num_pages=20, num_threads=1))
+    turns: list[int] = []
+    is_on = asyncio.Event()
+
+    def admitted() -> None:
+        turns.append(2)
+        is_on.set()
+
+    first = client.stream(ask(max_tokens=290, when_admitted=lambda: turns.append(1)))
+    second = client.stream(ask(when_admitted=admitted))
+    async with asyncio.timeout(60), closing(first), closing(second):
+        while not isinstance(await anext(first), TextDelta):
+            pass
+        assert isinstance(await anext(second), MessageStart)
+        assert turns == [1]
+        await first.aclose()  # type: ignore[attr-defined]
+        await is_on.wait()
+        await collect(second)
+    await asyncio.to_thread(client.close)
+    assert turns == [1, 2]
+
+
 async def test_a_reply_that_ends_is_not_told_as_cut(client: LocalClient) -> None:
     told: list[Usage] = []
     await collect(client.stream(ask(when_cut=told.append)))

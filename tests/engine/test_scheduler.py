@@ -146,6 +146,17 @@ def test_the_youngest_gives_way_and_keeps_what_it_sampled() -> None:
     assert world.scheduler.num_recomputed_tokens > 0
 
 
+def test_whoever_leaves_the_queue_is_named_once_however_often_it_gives_way() -> None:
+    world = world_of(6)
+    world.add(Arrival(prompt=text(0, 8), output=12))
+    world.add(Arrival(prompt=text(100, 4), output=12))
+    named: list[int] = []
+    while world.scheduler.has_work:
+        named += world.step().admitted
+    assert world.scheduler.num_spills
+    assert named == [0, 1]
+
+
 def test_what_nobody_uses_goes_before_anybody_is_spilled() -> None:
     world = world_of(6)
     world.add(Arrival(prompt=text(500, 8)))

@@ -271,6 +271,32 @@ def test_thoughts_of_calls_that_are_done_are_not_missed(contents: tuple[Any, ...
     assert parsed(*contents, thinking=BUDGET).thinking.mode == "enabled"
 
 
+SUMMARY = {"type": "compaction", "content": "so far"}
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        ("hi", [THOUGHT, text(), SUMMARY, call()], [result()]),
+        ("hi", [THOUGHT, text(), SUMMARY, call()], [result()], [call("t2")], [result("t2")]),
+        ("hi", [THOUGHT, text()], ("assistant", [SUMMARY, call()]), ("user", [result()])),
+        ("hi", [SUMMARY, THOUGHT, call()], [result()]),
+    ],
+)
+def test_a_turn_that_a_summary_split_has_its_thought_in_the_summary(contents: tuple[Any, ...]) -> None:
+    assert parsed(*contents, thinking=BUDGET).thinking.mode == "enabled"
+
+
+def test_a_summary_has_no_thoughts_of_later_turns() -> None:
+    with pytest.raises(InvalidRequestError, match=EXPECTED % (r"3\.content\.0", "tool_use")):
+        parsed("hi", [THOUGHT, text(), SUMMARY], "and?", [call()], [result()], thinking=BUDGET)
+
+
+def test_a_turn_that_begins_with_a_summary_begins_with_a_thought_behind_it() -> None:
+    with pytest.raises(InvalidRequestError, match=EXPECTED % (r"1\.content\.1", "tool_use")):
+        parsed("hi", [SUMMARY, call()], [result()], thinking=BUDGET)
+
+
 def test_the_automatic_breakpoint_may_stand_after_a_result() -> None:
     block = parsed("hi", [call()], [result()], cache_control=HOUR).conversation.turns[2].content[0]
     assert isinstance(block, ToolResultBlock)

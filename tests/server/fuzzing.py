@@ -29,6 +29,7 @@ from caesura.server.batch_store import BatchStore
 from caesura.server.exchange import OPENAI_PATHS
 from caesura.server.fetching import Fetcher
 from caesura.server.file_store import FileStore
+from caesura.server.memory_store import MemoryStore
 from tests.server.scripted_texts import ScriptedTexts
 
 EXAMPLES = int(os.environ.get("CAESURA_FUZZ_EXAMPLES", "20"))
@@ -67,6 +68,7 @@ def whole_app(folder: Path, database: Engine, accounts: Accounts | None = None) 
         files=FileStore(folder / "files", database),
         batches=BatchStore(database),
         texts=ScriptedTexts("so it is"),
+        memory=MemoryStore(folder / "memory"),
         fetcher=Fetcher(resolve=_nowhere),
         accounts=accounts,
     )

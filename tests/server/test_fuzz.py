@@ -335,11 +335,24 @@ def test_bodies_of_openais_form(app: FastAPI, chat: Json, text: Json) -> None:
     )
 
 
+def test_headers_are_tried_as_well(described: OpenApiSchema) -> None:
+    seen: set[str] = set()
+
+    @fuzz(described["/v1/messages"]["post"].as_strategy(), share=2.0)
+    def noted(case: schemathesis.Case) -> None:
+        seen.update(name.lower() for name in case.headers)
+
+    noted()
+    assert {"anthropic-version", "anthropic-beta", "caesura-memory"} <= seen
+
+
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_whatever_the_document_allows_or_forbids(described: OpenApiSchema, method: str, path: str) -> None:
     @fuzz(described[path][method].as_strategy(), share=0.5)
     def answered(case: schemathesis.Case) -> None:
         response = case.call(headers={"x-api-key": KEY})
         case.validate_response(response, checks=[not_a_server_error])
+        # Whatever keys are made up beside ours, it is the route that is tried, not the door.
+        assert response.status_code != 401
 
     answered()

@@ -32,7 +32,6 @@ from caesura.messages.validation import parse_request
 from caesura.server import ServerConfig, create_app
 from caesura.server.accounts import open_accounts
 from caesura.server.backing import Backing
-from caesura.server.batch_store import BatchStore
 from caesura.server.database import default_url
 from caesura.server.ledger_reports import decisions, usage_lines
 from caesura.server.memory_client import MAX_ROUNDS, MemoryClient
@@ -118,33 +117,6 @@ async def test_usage_is_the_sum_of_the_rounds_and_tells_each(serve: Serve, tmp_p
     assert first.input_tokens == counted.input_tokens
     assert usage.input_tokens == first.input_tokens + second.input_tokens
     assert usage.output_tokens == first.output_tokens + second.output_tokens
-
-
-async def test_a_header_switches_the_memory_on_for_a_plain_client(serve: Serve, tmp_path: Path) -> None:
-    app, _ = served(tmp_path, ScriptedReply(calls=(memory(**NOTE),)), "Noted.")
-    async with serve(app) as http, sdk(http, **{"caesura-memory": "on"}) as client:
-        message = await client.messages.create(model="claude-x", max_tokens=200, messages=HI)
-    assert [block.type for block in message.content][-1] == "text"
-    assert MemoryStore(tmp_path).all()[0].entries[0].names == ("tea.md",)
-
-
-async def test_a_header_that_is_neither_on_nor_off_is_refused(serve: Serve, tmp_path: Path) -> None:
-    app, _ = served(tmp_path)
-    async with serve(app) as http, sdk(http, **{"caesura-memory": "maybe"}) as client:
-        with pytest.raises(anthropic.BadRequestError, match="caesura-memory"):
-            await client.messages.create(model="claude-x", max_tokens=200, messages=HI)
-
-
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/messages/batches"])
-async def test_where_the_header_has_no_effect_it_is_refused(tmp_path: Path, serve: Serve, path: str) -> None:
-    with open_accounts(default_url(tmp_path), Prices()) as accounts:
-        backing = Backing(batches=BatchStore(accounts.database), memory=MemoryStore(tmp_path / "memory"))
-        app = create_app(ScriptedClient(otherwise="Yes."), backing=backing)
-        async with serve(app) as http:
-            body = {"model": "claude-x", "messages": HI}
-            response = await http.post(path, json=body, headers={"caesura-memory": "on"})
-    assert response.status_code == 400
-    assert response.json()["error"]["message"].startswith("caesura-memory: the header has no effect here")
 
 
 async def test_without_a_store_the_request_is_refused_by_name(serve: Serve) -> None:
@@ -472,3 +444,30 @@ async def test_what_is_summarised_between_rounds_stays_out(serve: Serve, tmp_pat
     assert message.usage.iterations is not None
     assert [each.type for each in message.usage.iterations] == ["message", "compaction", "message"]
     assert last.input_tokens < 300
+
+
+async def test_a_reply_that_a_summary_split_can_be_answered_under_a_budget(
+    serve: Serve, tmp_path: Path
+) -> None:
+    """Its thought went with what the summary stands for, and no budget was left for another."""
+    small = replace(SCRIPTED_MODEL, max_input_tokens=1_200)
+    long = NOTE | {"file_text": "x " * 200}
+    thought = ScriptedReply(thinking="hm hm hm hm hm", calls=(memory(**long),))
+    replies = [thought, "Noted tea.", ScriptedReply(calls=(ScriptedCall(name="add", input={}),)), "Yes."]
+    inner = ScriptedClient(replies, models=[small])
+    app = create_app(SigningClient(inner, Sealer(bytes(32))), backing=Backing(memory=MemoryStore(tmp_path)))
+    compact = {"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": 320}}
+    asked = fields(
+        max_tokens=700,
+        tools=[MEMORY, ADD],
+        thinking={"type": "enabled", "budget_tokens": 5},
+        context_management={"edits": [compact]},
+    )
+    async with serve(app) as http, sdk(http) as client:
+        first = await client.beta.messages.create(**asked)
+        kinds = [block.type for block in first.content]
+        assert kinds == ["thinking", "mcp_tool_use", "mcp_tool_result", "compaction", "tool_use"]
+        result = {"type": "tool_result", "tool_use_id": first.content[-1].id, "content": "1"}  # type: ignore[union-attr]
+        history: Any = [*HI, first.to_param(), {"role": "user", "content": [result]}]
+        last = await client.beta.messages.create(**{**asked, "messages": history})
+    assert last.content[-1].model_dump()["text"] == "Yes."

@@ -57,6 +57,31 @@ async def test_the_bodies_are_those_that_are_read(in_process: Connect) -> None:
     assert is_described({"model": "m", "prompt": [1, 2]}, "TextBody")
 
 
+async def test_the_headers_are_those_that_are_read(in_process: Connect) -> None:
+    paths = (await read_document(in_process))["paths"]
+
+    def headers(method: str, path: str) -> set[str]:
+        return {each["name"] for each in paths[path][method]["parameters"] if each["in"] == "header"}
+
+    dialect = {"x-api-key", "anthropic-version", "anthropic-beta"}
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        assert headers("post", path) == {*dialect, "caesura-memory"}
+    assert headers("post", "/v1/messages/batches") == dialect
+    assert headers("get", "/v1/models") == headers("post", "/v1/chat/completions") == {"x-api-key"}
+    assert not headers("get", "/health")
+
+
+async def test_what_the_document_says_of_the_memorys_header_is_what_holds(in_process: Connect) -> None:
+    operation = (await read_document(in_process))["paths"]["/v1/messages"]["post"]
+    (schema,) = [each["schema"] for each in operation["parameters"] if each["name"] == "caesura-memory"]
+    client = in_process(create_app(ScriptedClient(otherwise="Yes.")))
+    body = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    for value in ("on", "off", "maybe"):
+        refused = await client.post("/v1/messages", json=body, headers={"caesura-memory": value})
+        is_unknown = "must be `on` or `off`" in refused.text
+        assert is_unknown == (value not in schema["enum"])
+
+
 async def test_errors_have_the_envelope_that_is_described(in_process: Connect) -> None:
     whole = await read_document(in_process)
     client = in_process(create_app(ScriptedClient()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,7 +16,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from caesura.messages.client import Client
 from caesura.messages.errors import OverloadedError
+from caesura.messages.events import Event, TextDelta
+from caesura.messages.fold import collect
+from caesura.messages.request import MessagesRequest
 from caesura.messages.scripted import ScriptedCall, ScriptedClient, ScriptedReply
 from caesura.messages.validation import parse_request
 from caesura.server import ServerConfig, create_app
@@ -79,7 +84,7 @@ async def test_a_reply_is_told_by_its_phases_its_counts_and_no_word(
     collector = Collector(REPLY)
     response = await in_process(collector.app).post("/v1/messages", json={**ASK, "stream": stream})
     spans = collector.spans()
-    assert list(spans) == ["prepare", "prefill", "decode", "chat scripted", "POST /v1/messages"]
+    assert list(spans) == ["prepare", "queue", "prefill", "decode", "chat scripted", "POST /v1/messages"]
     request, reply = spans["POST /v1/messages"], spans["chat scripted"]
     request_id = response.headers["request-id"]
     assert request.kind is SpanKind.SERVER
@@ -113,7 +118,7 @@ async def test_a_reply_is_told_by_its_phases_its_counts_and_no_word(
     assert told["gen_ai.usage.input_tokens"] > 0
     assert reply.parent is not None
     assert reply.parent.span_id == span_id(request)
-    for phase in ("prepare", "prefill", "decode"):
+    for phase in ("prepare", "queue", "prefill", "decode"):
         parent = spans[phase].parent
         assert parent is not None
         assert parent.span_id == span_id(reply)
@@ -154,12 +159,48 @@ async def test_a_trace_goes_on_where_its_client_began_it(in_process: Connect) ->
     assert f"{parent.span_id:016x}" == parent_id
 
 
-async def test_a_reply_that_is_left_is_no_failure() -> None:
-    client = ScriptedClient([ScriptedReply(text="late", pause=asyncio.Event())])
+def following(client: Client) -> tuple[Client, InMemorySpanExporter]:
+    """The Client with its replies followed, and where their spans are kept."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    traced = OpenTelemetry(provider).client(client)
+    return OpenTelemetry(provider).client(client), exporter
+
+
+async def test_the_queue_is_told_apart_from_the_prompt_being_read() -> None:
+    turn = asyncio.Event()
+    traced, exporter = following(ScriptedClient([ScriptedReply(text="late", pause=turn)]))
+    stream = traced.stream(parse_request({**ASK, "model": "scripted"}))
+    await anext(stream)
+    assert [span.name for span in exporter.get_finished_spans()] == ["prepare"]
+    turn.set()
+    while not isinstance(await anext(stream), TextDelta):
+        pass
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    assert list(spans) == ["prepare", "queue", "prefill"]
+    queue, prefill = spans["queue"], spans["prefill"]
+    assert queue.end_time is not None
+    assert prefill.start_time is not None
+    assert queue.end_time <= prefill.start_time
+
+
+class SilentOnTurns(ScriptedClient):
+    """Does not say when a reply's turn comes, like a server behind a network."""
+
+    def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
+        return super().stream(replace(request, when_admitted=None))
+
+
+async def test_where_nobody_tells_the_queue_from_the_rest_both_are_one() -> None:
+    traced, exporter = following(SilentOnTurns(["Yes."]))
+    await collect(traced.stream(parse_request({**ASK, "model": "scripted"})))
+    names = [span.name for span in exporter.get_finished_spans()]
+    assert names == ["prepare", "prefill", "decode", "chat scripted"]
+
+
+async def test_a_reply_that_is_left_is_no_failure() -> None:
+    client = ScriptedClient([ScriptedReply(text="late", pause=asyncio.Event())])
+    traced, exporter = following(client)
     stream = traced.stream(parse_request({**ASK, "model": "scripted"}))
     await anext(stream)
     await stream.aclose()  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from caesura.messages.content import (
     Block,
     CacheControl,
+    CompactionBlock,
     Conversation,
     ImageBlock,
     RedactedThinkingBlock,
@@ -27,8 +28,10 @@ from caesura.messages.content import (
     Turn,
     conversation,
     merge_turns,
+    text_of,
     text_turn,
 )
+from caesura.messages.replayed import continued
 from caesura.tokens import CLOSING_TEXT, parse_conversation
 from caesura.tokens.markers import MARKERS
 from tests.tokens.conversations import any_text, calling_conversations, chat_format, conversations
@@ -169,6 +172,27 @@ def test_a_prefilled_turn_is_left_open() -> None:
     prompt = FORMAT.render(told, opening="answer")
     assert FORMAT.tokenizer.decode(prompt.ids).endswith("The answer")
     assert prompt.ids[-1] not in FORMAT.phase_tokens.end
+
+
+@given(any_text.filter(bool), any_text.filter(bool), st.booleans())
+def test_what_the_server_goes_on_with_begins_with_what_was_prefilled_and_written(
+    begun: str, written: str, calls: bool
+) -> None:
+    told = conversation(("user", "hi"), ("assistant", begun))
+    call = replace(CALL, is_server_run=True)
+    result = replace(ANSWER, is_server_run=True)
+    content = (TextBlock(text=written), *((call, result) if calls else ()))
+    before = FORMAT.render(told, opening="answer").ids + tuple(FORMAT.tokenizer.encode(written))
+    after = FORMAT.render(continued(told, content), opening="answer").ids
+    assert after[: len(before)] == before
+
+
+def test_a_prefill_is_gone_on_with_behind_a_summary() -> None:
+    told = conversation(("user", "hi"), ("assistant", "It"))
+    content = (CompactionBlock(content="so far"), TextBlock(text=" is."))
+    (summary, reply) = continued(told, content).turns
+    assert "so far" in text_of(summary.content)
+    assert text_of(reply.content) == "It is."
 
 
 def test_a_prefilled_turn_cannot_be_thought_about() -> None:

@@ -145,12 +145,13 @@ def _numbers(left: NumberClause, right: NumberClause) -> NumberClause | None:
     values = left.values if right.values is None else right.values
     if left.values is not None and right.values is not None:
         values = tuple(value for value in left.values if value in right.values)
+    blamed, other = (right, left) if right.is_inexact and not left.is_inexact else (left, right)
     merged = NumberClause(
         kind=right.kind if left.kind == "any" else left.kind,
         low=_tighter(left.low, right.low, is_low=True),
         high=_tighter(left.high, right.high, is_low=False),
         multiple=_common_multiple(left.multiple, right.multiple),
-        multiple_at=left.multiple_at or right.multiple_at,
+        multiple_at=blamed.multiple_at or other.multiple_at,
         is_inexact=left.is_inexact or right.is_inexact,
         values=values,
         without=left.without | right.without,

@@ -23,6 +23,7 @@ from caesura.engine.schemas.clauses import (
     PropertyLayer,
     StringClause,
 )
+from caesura.engine.schemas.decimals import power_of_ten
 from caesura.engine.schemas.formats import format_pattern
 from caesura.engine.schemas.pattern_edges import PatternError
 from caesura.engine.schemas.pattern_reader import whole_pattern
@@ -120,8 +121,8 @@ _MAX_ERROR = Fraction(1, 1 << 54)
 def inexact(multiple: Fraction) -> str:
     """Why multiples of a decimal fraction are refused."""
     return (
-        f"validators divide binary fractions, so they deny some multiples of {float(multiple):g}; "
-        "count in a smaller unit, by integers"
+        f"multiples of {float(multiple):g} are not counted; those of whole numbers, of binary fractions (0.5)"
+        " and of powers of ten (0.01) are, so count in a smaller unit"
     )
 
 
@@ -130,6 +131,9 @@ def _multiple(value: Any, pointer: Pointer) -> Clauses:
     if exact <= 0:
         raise SchemaRefusedError(pointer, f"{value} is not above 0")
     multiple = Fraction(exact)
+    if power_of_ten(multiple) is not None:
+        # A matter of how many decimals there are.
+        return [NumberClause(multiple=multiple, multiple_at=pointer)]
     error = 0 if multiple.denominator == 1 else abs(Fraction(float(exact)) / multiple - 1)
     if error > _MAX_ERROR:
         raise SchemaRefusedError(pointer, inexact(multiple))

@@ -29,6 +29,8 @@ from caesura.engine.schemas.refusal import Effort, Pointer, SchemaRefusedError
 
 MAX_ALTERNATIVES = 3000
 MAX_DEPTH = 64
+# Clauses of other kinds have no layers.
+_LAYERED: tuple[Kind, ...] = ("array", "object")
 
 
 class Rule(NamedTuple):
@@ -88,11 +90,11 @@ class SchemaReader:
 
     def meet(self, left: Union, right: Union, pointer: Pointer) -> Union:
         """What both admit; the work is measured before it is done."""
-        pairs = [(clauses, right.get(kind, ())) for kind, clauses in left.items()]
-        num_pairs = sum(len(here) * len(there) for here, there in pairs)
+        num_pairs = sum(len(clauses) * len(right.get(kind, ())) for kind, clauses in left.items())
         if num_pairs > MAX_ALTERNATIVES:
             why = f"its choices multiply to over {MAX_ALTERNATIVES} alternatives"
             raise SchemaRefusedError(pointer, why)
+        pairs = [(left.get(kind, ()), right.get(kind, ())) for kind in _LAYERED]
         layers = sum(len(there) * _weight(here) + len(here) * _weight(there) for here, there in pairs)
         self.effort.spend(pointer, num_pairs + layers)
         return both(left, right)

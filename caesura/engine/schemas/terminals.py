@@ -19,6 +19,7 @@ from caesura.engine.schemas.decimals import (
     MAX_DIGITS,
     Bound,
     as_decimal,
+    is_apart,
     number_regexes,
     number_text,
     power_of_ten,
@@ -146,6 +147,8 @@ def is_impossible(clause: StringClause | NumberClause) -> bool:
     if clause.values is not None:
         return not clause.values
     if isinstance(clause, NumberClause):
+        if _is_plain_range(clause):
+            return is_apart(clause.kind, clause.low, clause.high)
         inline = multiple_schema(clause)
         if inline is not None:
             return _describes_nothing(inline, clause.multiple_at)
@@ -154,6 +157,13 @@ def is_impossible(clause: StringClause | NumberClause) -> bool:
     num_conditions = len(clause.patterns) + len(clause.banned) + bool(clause.without)
     has_length = bool(clause.least) or clause.most is not None
     return num_conditions + has_length > 1 and _describes_nothing(text_terminal(clause, PLAIN))
+
+
+def _is_plain_range(clause: NumberClause) -> bool:
+    """Whether nothing but its ends is said of a range of integers, each of which can be written."""
+    if clause.kind != "integer" or clause.multiple is not None or clause.without:
+        return False
+    return all(end is None or abs(end.value) <= _HIGHEST.value for end in (clause.low, clause.high))
 
 
 @lru_cache(maxsize=4096)

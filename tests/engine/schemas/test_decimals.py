@@ -5,6 +5,7 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from caesura.engine.schemas.decimals import (
     power_of_ten,
     spellings,
 )
+from caesura.messages.errors import InvalidRequestError
 from tests.engine.schemas.texts import accepts, grammar
 
 _DECIMALS = st.decimals(-2000, 2000, places=2) | st.integers(-30, 30).map(Decimal)
@@ -96,3 +98,28 @@ def test_powers_of_ten_are_recognised() -> None:
         None,
     ]
     assert math.isclose(float(as_decimal(Fraction(1, 8))), 0.125)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    low=st.integers(-30, 30) | st.sampled_from([-(10**15), 10**15 - 1, 10**15 + 7]),
+    width=st.integers(-2, 3),
+    is_low_open=st.booleans(),
+    is_high_open=st.booleans(),
+)
+def test_a_range_of_integers_is_refused_exactly_where_it_holds_none(
+    low: int, width: int, is_low_open: bool, is_high_open: bool
+) -> None:
+    schema = {
+        "type": "integer",
+        "exclusiveMinimum" if is_low_open else "minimum": low,
+        "exclusiveMaximum" if is_high_open else "maximum": low + width,
+    }
+    first, last = low + is_low_open, low + width - is_high_open
+    if first > last:
+        with pytest.raises(InvalidRequestError, match="contradicts"):
+            grammar("json_schema", schema)
+        return
+    found = grammar("json_schema", schema)
+    told = [value for value in range(first - 2, last + 3) if accepts(found, str(value))]
+    assert told == list(range(first, last + 1))
