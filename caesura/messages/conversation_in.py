@@ -27,6 +27,7 @@ from caesura.messages.blocks_in import (
     WireToolUse,
     marked,
 )
+from caesura.messages.cleared_sources import places_in_messages
 from caesura.messages.content import (
     Block,
     CacheControl,
@@ -48,7 +49,8 @@ from caesura.messages.content import (
 )
 from caesura.messages.documents_in import Pdfs, citations_of, document_of, search_result_of
 from caesura.messages.images_in import image_of
-from caesura.messages.replayed import Told, split_calls
+from caesura.messages.replayed import split_calls
+from caesura.messages.told_messages import Told
 from caesura.messages.tool_references import described, tools_of
 from caesura.messages.tools_in import cache_control_of
 from caesura.messages.wire_in import WireCountRequest
@@ -71,7 +73,7 @@ def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversat
 
     told: the messages that count. pdfs: what was read of their PDFs.
     """
-    tools = tools_of(wire, told.messages)
+    tools = tools_of(wire, told.messages, told.before)
     known = _Known({tool.name: tool for tool in tools}, pdfs)
     turns: list[Turn] = []
     for index, message in enumerate(told.messages):
@@ -80,6 +82,8 @@ def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversat
             for position, block in enumerate(message.content)
         )
         turns.append(Turn(role=message.role, content=blocks))
+    # Sources keep the numbers that they have in the whole request.
+    turns[0] = replace(turns[0], content=(*places_in_messages(told.before), *turns[0].content))
     merged = list(split_calls(merge_turns(turns)))
     if wire.cache_control is not None:
         merged[-1] = _marked(merged[-1], cache_control_of(wire.cache_control))

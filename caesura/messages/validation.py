@@ -30,8 +30,9 @@ from caesura.messages.documents_in import Pdfs, read_documents
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
 from caesura.messages.pdf import PdfLimits, PdfReader, read_pdfs
-from caesura.messages.replayed import Told, after_compaction, check_server_calls
+from caesura.messages.replayed import check_server_calls
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
+from caesura.messages.told_messages import Told, after_compaction
 from caesura.messages.tool_references import check_references
 from caesura.messages.tool_rules import (
     check_calls,
@@ -195,13 +196,12 @@ def _checked_messages(wire: WireCountRequest, dialect: Dialect) -> Told:
         rules.check_text(f"system.{position}.text", block)
     told = after_compaction(wire.messages)
     with told.true_paths():
-        return replace(told, messages=_ruled_messages(wire, dialect, told.messages))
+        return replace(told, messages=_ruled_messages(wire, dialect, told))
 
 
-def _ruled_messages(
-    wire: WireCountRequest, dialect: Dialect, messages: list[WireMessage]
-) -> list[WireMessage]:
+def _ruled_messages(wire: WireCountRequest, dialect: Dialect, told: Told) -> list[WireMessage]:
     """The messages without a final one that is empty, after every rule of messages has been applied."""
+    messages = told.messages
     rules.check_empty_content(messages)
     if messages and not messages[-1].content:
         messages = messages[:-1]
@@ -216,7 +216,7 @@ def _ruled_messages(
     check_tools(wire)
     rules.check_order(messages)
     check_calls(messages)
-    check_references(wire, messages)
+    check_references(wire, messages, told.before)
     check_server_calls(messages)
     check_thoughts_before_calls(messages, wire.thinking)
     rules.check_prefill(messages, wire)

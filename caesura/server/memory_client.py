@@ -21,6 +21,7 @@ from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.content import Block, CompactionBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from caesura.messages.context_management import Compaction, ContextEdit
+from caesura.messages.edit_totals import EditTotals
 from caesura.messages.errors import ApiError, InvalidRequestError
 from caesura.messages.events import BlockStart, BlockStop, Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fold import MessageFold
@@ -127,6 +128,7 @@ class _Remembering:
         self._request = request
         self._names = frozenset(each.name for each in request.conversation.tools if is_server_memory(each))
         self._passes = Passes(request.when_cut)
+        self._edits = EditTotals()
         self._num_rounds = self._num_blocks = 0
         self._outcome_before: MessageDelta | None = None
 
@@ -149,9 +151,9 @@ class _Remembering:
                     yield BlockStop(index=self._num_blocks)
                     self._num_blocks += 1
                 outcome = await self._outcome(turn, results)
-            yield replace(outcome, usage=self._passes.usage)
+            yield replace(outcome, usage=self._passes.usage, applied_edits=self._edits.applied)
             yield MessageStop()
-        except (GeneratorExit, CancelledError):
+        except (GeneratorExit, CancelledError, ApiError):
             self._passes.leave()
             raise
 
@@ -179,6 +181,7 @@ class _Remembering:
                 if told is not None:
                     yield told
         self._num_blocks += len(turn.content())
+        self._edits.take(turn.outcome and turn.outcome.applied_edits, turn.content())
 
     async def _results(self, turn: _Round) -> list[ToolResultBlock]:
         """What came of the round's calls; a reply that was cut may have broken off in the last of them."""
