@@ -4,8 +4,8 @@ The summary is asked for in the conversation itself, as one more thing that the 
 prompt that is in the cache is read from there. It comes back to the client as a block, first in the reply;
 a request that holds such a block is read as if the conversation began with it, and what came before may be
 left out of the request. The numbers of sources stay as they were (`cleared_sources.py`), and tools that were
-searched for are told of from the start. What the user said last stands in the block word for word if it is short, for a
-summary must not change what was asked.
+searched for are told of from the start. What the user said last stands in the block word for word if it is
+short, for a summary must not change what was asked.
 
 Enters: requests and summaries. Leaves: requests. Read next: `context_client.py`, which asks for summaries;
 `told_messages.py`, which reads the blocks back.

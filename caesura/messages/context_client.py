@@ -2,8 +2,8 @@
 
 Whatever a request asks for in `context_edits` is done here, so the Client inside never sees an edit: old
 results and thoughts are cleared, and a conversation that has grown too long is summarised by the same model,
-in a pass of its own, before it is answered. What the request got wrong is refused before that. `usage.iterations`
-tells of both passes; the counts of the reply itself are those of the second.
+in a pass of its own, before it is answered. What the request got wrong is refused before that.
+`usage.iterations` tells of both passes; the counts of the reply itself are those of the second.
 
 Enters: a Client. Leaves: a Client. Read next: `context_edits.py`, `compaction.py`.
 """

@@ -2,9 +2,10 @@
 
 Everything here is decided anew from the whole conversation at each request, so nothing is remembered between
 requests, and clearing what is cleared changes nothing. Calls and results stay paired and in their order: only
-what they hold gives way to a placeholder, but for the first description of each tool that was searched for:
-the model must have read of what it may call. Sources leave their places (`cleared_sources.py`). A cleared place is read in other words than before, so what the
-prompt cache has of the prompt ends there; `min_cleared_tokens` makes that worth while.
+what they hold gives way to a placeholder. The first description of each tool that was searched for stays,
+since the model must have read of what it may call, and sources leave their places (`cleared_sources.py`). A
+cleared place is read in other words than before, so what the prompt cache has of the prompt ends there;
+`min_cleared_tokens` makes that worth while.
 
 Enters: a Conversation, edits, and something that counts a prompt's tokens. Leaves: a Conversation and what
 was done to it. Read next: `context_client.py`, which asks.

@@ -1,9 +1,9 @@
 """The messages of a body that count, and where they stood.
 
-A summary that is replayed stands for everything before it, which clients may leave out or send along; one that
-says nothing stands for nothing, and is left out. Rules are applied to what counts, and whatever they refuse is
-named by its place in the body. Enters: messages whose shape is right. Leaves: those that count. Read next:
-`conversation_in.py`, which makes a conversation of them; `replayed.py`.
+A summary that is replayed stands for everything before it, which clients may leave out or send along; one
+that says nothing stands for nothing, and is left out. Rules are applied to what counts, and whatever they
+refuse is named by its place in the body. Enters: messages whose shape is right. Leaves: those that count.
+Read next: `conversation_in.py`, which makes a conversation of them; `replayed.py`.
 """
 
 from __future__ import annotations

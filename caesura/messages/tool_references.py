@@ -52,7 +52,10 @@ def _names_in(messages: Sequence[WireMessage]) -> set[str]:
 def check_references(
     wire: WireCountRequest, messages: Sequence[WireMessage], before: Sequence[WireMessage]
 ) -> None:
-    """Deferred tools and what refers to them; raises InvalidRequestError. messages, before: see `tools_of`."""
+    """Deferred tools and what refers to them; raises InvalidRequestError.
+
+    messages, before: see `tools_of`.
+    """
     tools = wire.tools or []
     _check_deferred(tools)
     names = {tool.name for tool in tools}

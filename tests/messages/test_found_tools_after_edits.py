@@ -1,6 +1,4 @@
-"""Tools that were searched for, when the results that described them are cleared or summarised: whatever may be
-called, the model has read of.
-"""
+"""Tools whose descriptions are cleared or summarised: whatever may be called, the model has read of."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from caesura.messages.scripted import ScriptedCall, ScriptedReply
+from caesura.messages.sealing import Sealer, Thought
 
+SEALER = Sealer(bytes(32))
 HIDDEN: dict[str, Any] = {
     "name": "hidden",
     "description": "finds hares",
@@ -80,7 +82,9 @@ class _Body:
         return [call, {"type": "mcp_tool_result", "tool_use_id": name, "content": self._words("seen")}]
 
     def _thought(self) -> list[Any]:
-        thought = {"type": "thinking", "thinking": self._words("hm"), "signature": "s"}
+        words = self._words("hm")
+        seal = SEALER.seal(Thought(model="scripted", thinking=words))
+        thought = {"type": "thinking", "thinking": words, "signature": seal}
         return [thought] if self._draw(st.booleans()) else []
 
     def _words(self, word: str) -> str:

@@ -25,14 +25,13 @@ from caesura.messages.iterations import billed
 from caesura.messages.request import MessagesRequest
 from caesura.messages.response import Message, ModelInfo, Usage
 from caesura.messages.scripted import SCRIPTED_MODEL, ScriptedClient, ScriptedReply, prompt_length
-from caesura.messages.sealing import Sealer
 from caesura.messages.signing import SigningClient
 from caesura.messages.tool_lines import tool_line
 from caesura.messages.validation import parse_request
 from caesura.messages.wire import message_json
 from caesura.server.memory_client import MemoryClient
 from caesura.server.memory_store import MemoryStore
-from tests.server.random_contexts import LEAST_TRIGGER, bodies, replies
+from tests.server.random_contexts import LEAST_TRIGGER, SEALER, bodies, replies
 
 MODEL = replace(SCRIPTED_MODEL, max_input_tokens=4 * LEAST_TRIGGER, max_tokens=400)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -63,7 +62,7 @@ class Inner:
 
 
 def clients(inner: Inner, folder: str) -> MemoryClient:
-    signing = SigningClient(inner, Sealer(bytes(32)))
+    signing = SigningClient(inner, SEALER)
     return MemoryClient(ContextClient(signing), MemoryStore(Path(folder)))
 
 
@@ -84,8 +83,8 @@ async def answered(
 
 
 def check_reads(read: Conversation) -> None:
-    """A citation that is read as one says what it quotes, and does so wherever that is still there; whatever may
-    be called, the model has read of.
+    """A citation is read as one wherever what it quotes is still there, and as what it quotes; whatever may be
+    called, the model has read of.
     """
     sources = sources_of(read)
     known = by_index(sources)
@@ -144,7 +143,7 @@ def check_events(events: Sequence[Event]) -> Message:
     return fold(events)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
 @given(bodies(), replies)
 def test_whatever_is_edited_counts_citations_and_ends_are_right(
     body: dict[str, Any], script: list[ScriptedReply]
@@ -175,7 +174,7 @@ def _sent_back(said: Any) -> list[Any]:
     return [{**said, "content": kept}, after] if kept else []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
 @given(bodies(), replies, st.integers(0, 4), st.integers(1, 60))
 def test_whatever_fails_or_is_left_what_was_done_is_charged(
     body: dict[str, Any], script: list[ScriptedReply], fails_at: int, most: int
