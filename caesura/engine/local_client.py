@@ -67,10 +67,8 @@ STOP_REASONS: dict[FinishReason, StopReason] = {
 }
 
 _TTL_S = {"5m": 300.0, "1h": 3600.0}
-
 # Rendering more characters than this takes over a millisecond, which other streams would feel.
 _MAX_INLINE_CHARACTERS = 10_000
-
 # More at once would take the processors away from the engine's own thread.
 _MAX_RENDERS = 2
 

@@ -48,7 +48,6 @@ def summary_request(request: MessagesRequest, edit: Compaction, max_tokens: int)
         output_format=None,
         stop_sequences=(),
         context_edits=(),
-        diagnostics=None,
     )
 
 

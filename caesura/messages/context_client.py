@@ -72,7 +72,9 @@ class ContextClient:
         """The length of the prompt after the edits; no summary is written for it."""
         if not request.context_edits:
             return await self._client.count_tokens(request)
-        edited = await self._apply(request, await self._window(request.model))
+        window = await self._window(request.model)
+        _compaction(request, window)
+        edited = await self._apply(request, window)
         if edited.num_tokens is not None:
             return edited.num_tokens
         return await self._count(request, edited.conversation)
@@ -166,9 +168,10 @@ class _Compacting:
 
     def _answering(self, conversation: Conversation) -> MessagesRequest:
         """The request for the answer. Nobody knows beforehand how long a summary will be, so an answer that
-        does not fit behind it ends where the window does.
+        does not fit behind it ends where the window does. Diagnostics are the summary's, whose id the reply
+        has.
         """
-        return replace(self._request, conversation=conversation, fills_window=True)
+        return replace(self._request, conversation=conversation, fills_window=True, diagnostics=None)
 
     async def _summarise(self) -> AsyncIterator[Event]:
         """The beginning of the reply, at once, so that whoever waits is told that somebody is at work."""

@@ -215,10 +215,12 @@ class _Remembering:
         if self._passes.usage.output_tokens >= self._asked.max_tokens:
             return replace(outcome, stop_reason="max_tokens")
         self._request = self._following((*turn.content(), *results))
-        if not await self._fits(self._request):
-            return replace(outcome, stop_reason="model_context_window_exceeded")
         self._outcome_before = outcome
-        return None
+        try:
+            has_room = await self._fits(self._request)
+        except ApiError as error:
+            return self._paused(self._next_round(), error)
+        return None if has_room else replace(outcome, stop_reason="model_context_window_exceeded")
 
     def _following(self, content: tuple[Block, ...]) -> MessagesRequest:
         """The request of the next round, within what the earlier ones have left."""

@@ -94,3 +94,21 @@ async def test_an_answer_that_may_not_fit_behind_its_summary_is_not_refused_then
     inner = ScriptedClient(["They talked.", "Done."], models=[SMALL])
     await collect(ContextClient(inner).stream(parse_request(ASKED)))
     assert [request.fills_window for request in inner.history] == [False, True]
+
+
+async def test_a_trigger_that_is_too_low_is_refused_when_tokens_are_counted_too() -> None:
+    low = {**COMPACT, "trigger": {"type": "input_tokens", "value": 99}}
+    request = parse_request({**ASKED, "context_management": {"edits": [low]}})
+    client = ContextClient(ScriptedClient(models=[SMALL]))
+    with pytest.raises(InvalidRequestError, match=r"edits\.0\.compact_20260112\.trigger\.value"):
+        await client.count_tokens(request)
+
+
+async def test_diagnostics_are_of_the_prompt_whose_reply_begins() -> None:
+    inner = ScriptedClient(["They talked.", "Done."], models=[SMALL])
+    asked = {**ASKED, "diagnostics": {"previous_message_id": "msg_1"}}
+    message = await collect(ContextClient(inner).stream(parse_request(asked)))
+    # The id that the client sees, and may name in its next request, is the summary's.
+    assert message.id == "msg_scripted_1"
+    named = [each.diagnostics and each.diagnostics.previous_message_id for each in inner.history]
+    assert named == ["msg_1", None]

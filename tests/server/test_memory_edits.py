@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from caesura.messages.context_client import ContextClient
 from caesura.messages.context_management import AppliedEdit
 from caesura.messages.edit_totals import EditTotals
 from caesura.messages.errors import OverloadedError
+from caesura.messages.events import Event
 from caesura.messages.fold import collect
 from caesura.messages.iterations import billed
-from caesura.messages.response import Message, Usage
+from caesura.messages.request import MessagesRequest
+from caesura.messages.response import Message, ModelInfo, Usage
 from caesura.messages.scripted import SCRIPTED_MODEL, ScriptedCall, ScriptedClient, ScriptedReply
 from caesura.messages.validation import parse_request
 from caesura.server.memory_client import MemoryClient
@@ -99,6 +102,33 @@ async def test_a_reply_that_pauses_tells_what_was_cleared_till_then(tmp_path: Pa
     message = await answered(tmp_path, body(3, CLEAR), note(1, 3), OverloadedError("full"))
     assert message.stop_reason == "pause_turn"
     assert [each.num_cleared for each in message.applied_edits or ()] == [2]
+
+
+class Uncounting:
+    """A Client that cannot count the tokens of anything after its first reply."""
+
+    def __init__(self, inner: ScriptedClient) -> None:
+        self._inner = inner
+
+    def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
+        return self._inner.stream(request)
+
+    async def count_tokens(self, request: MessagesRequest) -> int:
+        if self._inner.history:
+            raise OverloadedError("full")
+        return await self._inner.count_tokens(request)
+
+    async def models(self) -> Sequence[ModelInfo]:
+        return await self._inner.models()
+
+
+async def test_a_reply_pauses_where_nobody_can_say_whether_its_next_round_fits(tmp_path: Path) -> None:
+    """What the memory was told would be told again if the request were repeated."""
+    inner = Uncounting(ScriptedClient([note(1, 3), "Done."], models=[SMALL]))
+    asked = {**body(1), "context_management": None}
+    message = await collect(MemoryClient(inner, MemoryStore(tmp_path)).stream(parse_request(asked)))
+    assert message.stop_reason == "pause_turn"
+    assert kinds(message) == ["ToolUseBlock", "ToolResultBlock"]
 
 
 async def test_rounds_that_were_done_are_charged_though_a_later_one_fails(tmp_path: Path) -> None:

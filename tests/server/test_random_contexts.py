@@ -83,8 +83,8 @@ async def answered(
 
 
 def check_reads(read: Conversation) -> None:
-    """A citation is read as one wherever what it quotes is still there, and as what it quotes; whatever may be
-    called, the model has read of.
+    """A citation is read as one wherever what it quotes is still there, and as what it quotes. Whatever may
+    be called, the model has read of.
     """
     sources = sources_of(read)
     known = by_index(sources)
