@@ -261,7 +261,8 @@ async def test_an_answer_matches_a_pattern_of_the_users_own(
 async def test_what_cannot_be_enforced_is_refused_by_name_before_any_event(
     client: LocalClient, fields: dict[str, Any], path: str
 ) -> None:
-    request = ask(**{"talk": TALK, **fields})
+    given: dict[str, Any] = {"talk": TALK, **fields}
+    request = ask(**given)
     with pytest.raises(InvalidRequestError) as refused:
         await anext(client.stream(request))
     assert refused.value.message.startswith(f"{path}: ")
@@ -273,8 +274,9 @@ async def test_what_cannot_be_enforced_is_refused_by_name_before_any_event(
 async def test_asking_what_is_wrong_with_a_request_finds_nothing_where_it_is_answered(
     client: LocalClient,
 ) -> None:
-    for wishes in ({}, {"output_format": FORM}, {"tool_choice": ANY}):
-        await client.check(ask(**wishes))
+    right: list[dict[str, Any]] = [{}, {"output_format": FORM}, {"tool_choice": ANY}]
+    for each in right:
+        await client.check(ask(**each))
     begun = conversation(("user", "the sum?"), ("assistant", "It is"))
     wrong: list[dict[str, Any]] = [
         {"talk": begun, "output_format": FORM},

@@ -74,19 +74,19 @@ async def test_what_was_cleared_before_a_summary_is_told_too(tmp_path: Path) -> 
     replies = (note(1, 350), "They wrote.", SEE, SEE, SEE, "Done.")
     message = await answered(tmp_path, body(3, CLEAR, COMPACT), *replies)
     assert "CompactionBlock" in kinds(message)[1:]
-    (applied,) = message.applied_edits or ()
+    (applied,) = list(message.applied_edits or ())
     # The first two results before the first round, the third one before the summary (the note is the latest
     # call); behind it nothing yet, since what was seen is short.
     assert (applied.type, applied.num_cleared) == ("clear_tool_uses_20250919", 3)
     alone = await answered(tmp_path, body(3, CLEAR), "Done.")
-    (first,) = alone.applied_edits or ()
+    (first,) = list(alone.applied_edits or ())
     assert first.num_cleared == 2
     assert applied.num_cleared_tokens == first.num_cleared_tokens * 3 // 2
 
 
 async def test_what_every_round_clears_again_is_told_once(tmp_path: Path) -> None:
     message = await answered(tmp_path, body(3, CLEAR), note(1, 3), note(2, 3), "Done.")
-    (applied,) = message.applied_edits or ()
+    (applied,) = list(message.applied_edits or ())
     # All calls but the latest: three of the client's, and the first note.
     assert applied.num_cleared == 4
 
