@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from caesura.messages.chunks import by_index, range_of, sources_of
+from caesura.messages.chunks import by_index, range_of, readings_of, sources_of
 from caesura.messages.citations import CharLocation, SearchResultLocation
 from caesura.messages.closing import closing
 from caesura.messages.content import CompactionBlock, Conversation, TextBlock, ToolResultBlock
@@ -31,6 +31,7 @@ from caesura.messages.validation import parse_request
 from caesura.messages.wire import message_json
 from caesura.server.memory_client import MemoryClient
 from caesura.server.memory_store import MemoryStore
+from caesura.tokens.document_text import without_documents
 from tests.server.random_contexts import LEAST_TRIGGER, SEALER, bodies, replies
 
 MODEL = replace(SCRIPTED_MODEL, max_input_tokens=4 * LEAST_TRIGGER, max_tokens=400)
@@ -97,6 +98,11 @@ def check_reads(read: Conversation) -> None:
             assert source.number == place.source
             cited = source.text[source.chunks[place.first].start : source.chunks[place.last].end]
             assert cited == citation.cited_text
+    told = without_documents(read).conversation
+    assert not list(readings_of(told))
+    for source in sources:
+        is_written = f"[{source.number}:0] {source.text}" in str(told)
+        assert is_written != source.block.is_cleared
     results = [block for turn in read.turns for block in turn.content if isinstance(block, ToolResultBlock)]
     lines = {part.text for block in results for part in block.content if isinstance(part, TextBlock)}
     for tool in read.tools:
