@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from caesura.messages.blocks_in import WireDocument
 from caesura.messages.chunks import readings_in
 from caesura.messages.content import Block, ContentParts, DocumentBlock, SearchResultBlock
-from caesura.messages.documents_in import documents_in, is_citable
-from caesura.messages.wire_in import WireMessage
 
 _NOTHING = ContentParts(content=())
 
@@ -22,20 +19,13 @@ _NOTHING = ContentParts(content=())
 def places_in(blocks: Iterable[Block]) -> tuple[DocumentBlock | SearchResultBlock, ...]:
     """The places of every document and search result among blocks, in their order."""
     return tuple(
-        _place(is_document=isinstance(block, DocumentBlock), is_citable=block.is_citable)
+        place_of(is_document=isinstance(block, DocumentBlock), is_citable=block.is_citable)
         for block in readings_in(blocks)
     )
 
 
-def places_in_messages(messages: Iterable[WireMessage]) -> tuple[DocumentBlock | SearchResultBlock, ...]:
-    """The same of messages as they were sent."""
-    return tuple(
-        _place(is_document=isinstance(block, WireDocument), is_citable=is_citable(block))
-        for _, block in documents_in(list(messages))
-    )
-
-
-def _place(*, is_document: bool, is_citable: bool) -> DocumentBlock | SearchResultBlock:
+def place_of(*, is_document: bool, is_citable: bool) -> DocumentBlock | SearchResultBlock:
+    """The place of one document, or of one search result."""
     if is_document:
         return DocumentBlock(source=_NOTHING, is_citable=is_citable)
     return SearchResultBlock(source="", title="", content=(), is_citable=is_citable)

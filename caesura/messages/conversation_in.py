@@ -27,7 +27,7 @@ from caesura.messages.blocks_in import (
     WireToolUse,
     marked,
 )
-from caesura.messages.cleared_sources import places_in_messages
+from caesura.messages.cleared_sources import place_of
 from caesura.messages.content import (
     Block,
     CacheControl,
@@ -47,7 +47,14 @@ from caesura.messages.content import (
     Turn,
     merge_turns,
 )
-from caesura.messages.documents_in import Pdfs, citations_of, document_of, search_result_of
+from caesura.messages.documents_in import (
+    Pdfs,
+    citations_of,
+    document_of,
+    documents_in,
+    is_citable,
+    search_result_of,
+)
 from caesura.messages.images_in import image_of
 from caesura.messages.replayed import split_calls
 from caesura.messages.told_messages import Told
@@ -83,7 +90,7 @@ def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversat
         )
         turns.append(Turn(role=message.role, content=blocks))
     # Sources keep the numbers that they have in the whole request.
-    turns[0] = replace(turns[0], content=(*places_in_messages(told.before), *turns[0].content))
+    turns[0] = replace(turns[0], content=(*_places(told), *turns[0].content))
     merged = list(split_calls(merge_turns(turns)))
     if wire.cache_control is not None:
         merged[-1] = _marked(merged[-1], cache_control_of(wire.cache_control))
@@ -92,6 +99,14 @@ def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversat
         system=_without_attribution(wire.system or []),
         tools=tools,
     )
+
+
+def _places(told: Told) -> list[DocumentBlock | SearchResultBlock]:
+    """Those of the sources that a summary stands for."""
+    return [
+        place_of(is_document=isinstance(block, WireDocument), is_citable=is_citable(block))
+        for _, block in documents_in(told.before)
+    ]
 
 
 def _text(wire: WireText) -> TextBlock:
