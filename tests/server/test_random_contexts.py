@@ -149,7 +149,7 @@ def check_events(events: Sequence[Event]) -> Message:
     return fold(events)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=120, deadline=None, suppress_health_check=SLOW)
 @given(bodies(), replies)
 def test_whatever_is_edited_counts_citations_and_ends_are_right(
     body: dict[str, Any], script: list[ScriptedReply]
@@ -180,7 +180,7 @@ def _sent_back(said: Any) -> list[Any]:
     return [{**said, "content": kept}, after] if kept else []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=120, deadline=None, suppress_health_check=SLOW)
 @given(bodies(), replies, st.integers(0, 4), st.integers(1, 60))
 def test_whatever_fails_or_is_left_what_was_done_is_charged(
     body: dict[str, Any], script: list[ScriptedReply], fails_at: int, most: int
