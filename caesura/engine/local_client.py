@@ -67,10 +67,8 @@ STOP_REASONS: dict[FinishReason, StopReason] = {
 }
 
 _TTL_S = {"5m": 300.0, "1h": 3600.0}
-
 # Rendering more characters than this takes over a millisecond, which other streams would feel.
 _MAX_INLINE_CHARACTERS = 10_000
-
 # More at once would take the processors away from the engine's own thread.
 _MAX_RENDERS = 2
 
@@ -150,6 +148,13 @@ class LocalClient:
         """The length of the rendered prompt."""
         return len((await self._render(self._find(request.model), request)).ids)
 
+    async def check(self, request: MessagesRequest) -> None:
+        """Raises ApiError for what is refused however long the conversation is: tools, form, `max_tokens`."""
+        served = self._find(request.model)
+        _check_wishes(request, served)
+        _check_limits(0, request, served)
+        await constraint_of(request, served.enforced_grammars, ())
+
     async def models(self) -> list[ModelInfo]:
         """The models on offer, the default one first, with the window that their engines can hold. Forms are
         kept to whatever the model.
@@ -206,13 +211,8 @@ class LocalClient:
         """The prompt. One that exceeds the window is rendered to its end all the same, because its
         refusal and `count_tokens` both state the exact length.
         """
-        check_promises(request, served.loaded.chat_format.phase_tokens)
+        _check_wishes(request, served)
         conversation, opening = request.conversation, _opening(request, served)
-        if conversation.is_prefilled and opening != "answer":
-            raise InvalidRequestError(
-                "messages: the final turn is the assistant's, which cannot be continued when thinking is "
-                "enabled; end with a user turn or disable thinking"
-            )
         texts = served.texts.of(request.tenant)
         render = partial(served.loaded.chat_format.render, conversation, opening=opening, texts=texts)
         try:
@@ -221,6 +221,15 @@ class LocalClient:
             return await asyncio.get_running_loop().run_in_executor(self._renderers, render)
         except ValueError as error:
             raise InvalidRequestError(f"messages: {error}") from error
+
+
+def _check_wishes(request: MessagesRequest, served: _Served) -> None:
+    check_promises(request, served.loaded.chat_format.phase_tokens)
+    if request.conversation.is_prefilled and _opening(request, served) != "answer":
+        raise InvalidRequestError(
+            "messages: the final turn is the assistant's, which cannot be continued when thinking is "
+            "enabled; end with a user turn or disable thinking"
+        )
 
 
 async def _leave(stream: Stream, request: MessagesRequest) -> None:

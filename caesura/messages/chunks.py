@@ -2,9 +2,9 @@
 
 A plain text is cut into sentences, a PDF page by page too, and parts stay as they were sent. Whatever is
 cited is a slice of the source's one text, so it is there word for word. Sources are numbered in the order
-in which a conversation holds them, so a conversation that goes on keeps its numbers. Enters: a
-conversation. Leaves: sources; citations of their chunks, and the chunks of a citation. Read next:
-`cited_text.py`, `caesura/tokens/document_text.py`.
+in which a conversation holds them, so a conversation that goes on keeps its numbers; one that was cleared
+keeps its own, without a chunk (`cleared_sources.py`). Enters: a conversation. Leaves: sources; citations of
+their chunks, and the chunks of a citation. Read next: `cited_text.py`, `caesura/tokens/document_text.py`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Source:
     """A document or a search result that can be cited.
 
     number: among all of a conversation's. index: among those of its kind, those without citations too.
-    block: it. text: all that it says. chunks: its parts, in order; none where a PDF holds no text.
+    block: it. text: all that it says. chunks: its parts, in order; none where a PDF holds no text, or
+        nothing is left of it but its place.
     """
 
     number: int
@@ -76,11 +77,11 @@ class Source:
 
 def is_citing(conversation: Conversation) -> bool:
     """Whether answers say where things come from."""
-    return any(block.is_citable for block in readings_of(conversation))
+    return any(block.is_citable and not block.is_cleared for block in readings_of(conversation))
 
 
 def sources_of(conversation: Conversation) -> tuple[Source, ...]:
-    """What can be cited."""
+    """What can be cited, and the places of what no longer can; nothing where only places are left."""
     numbers = count()
     indices = {DocumentBlock: count(), SearchResultBlock: count()}
     found: list[Source] = []
@@ -91,7 +92,7 @@ def sources_of(conversation: Conversation) -> tuple[Source, ...]:
             found.append(
                 Source(number=next(numbers), index=index, block=block, text=text, chunks=tuple(chunks))
             )
-    return tuple(found)
+    return tuple(found) if any(not source.block.is_cleared for source in found) else ()
 
 
 def readings_of(conversation: Conversation) -> Iterator[DocumentBlock | SearchResultBlock]:
@@ -207,8 +208,8 @@ def by_index(sources: Iterable[Source]) -> dict[tuple[type, int], Source]:
 
 
 def range_of(citation: Citation, sources: SourcesByIndex) -> ChunkRange | None:
-    """The chunks that a citation is of; None where no source at hand holds it. Citations come by the
-    thousand, and so do chunks: none is looked at in vain.
+    """The chunks that a citation is of; None where no source at hand says there what it quotes. Citations
+    come by the thousand, and so do chunks: none is looked at in vain.
     """
     match citation:
         case WebSearchResultLocation():
@@ -220,13 +221,28 @@ def range_of(citation: Citation, sources: SourcesByIndex) -> ChunkRange | None:
     if source is None:
         return None
     first, stop = _named_chunks(source.chunks, citation)
-    if isinstance(citation, PageLocation) and first < stop:
-        region = source.chunks[first].start, source.chunks[stop - 1].end
+    if first >= stop:
+        return None
+    region = source.chunks[first].start, source.chunks[stop - 1].end
+    if isinstance(citation, PageLocation):
         at = source.text.find(citation.cited_text, *region) if citation.cited_text else -1
         if at < 0:
             return None
         first, stop = _chunks_within(source.chunks, at, at + len(citation.cited_text))
+    else:
+        if isinstance(citation, CharLocation):
+            region = citation.start_char_index, citation.end_char_index
+        if not _says(source.text, region, citation.cited_text):
+            return None
     return ChunkRange(source.number, first, stop - 1) if first < stop else None
+
+
+def _says(text: str, region: tuple[int, int], cited: str) -> bool:
+    """Whether a text says this there. A client may have left out or changed what its citations are of, and
+    other sources have the numbers then.
+    """
+    start, end = region
+    return end - start == len(cited) and text.startswith(cited, start)
 
 
 def _named_chunks(chunks: Sequence[Chunk], citation: Citation) -> tuple[int, int]:

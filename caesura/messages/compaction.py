@@ -3,20 +3,23 @@
 The summary is asked for in the conversation itself, as one more thing that the user says, so all of the
 prompt that is in the cache is read from there. It comes back to the client as a block, first in the reply;
 a request that holds such a block is read as if the conversation began with it, and what came before may be
-left out of the request. What the user said last stands in the block word for word if it is short, for a
-summary must not change what was asked.
+left out of the request. The numbers of sources stay as they were (`cleared_sources.py`), and tools that were
+searched for are told of from the start. What the user said last stands in the block word for word if it is
+short, for a summary must not change what was asked.
 
 Enters: requests and summaries. Leaves: requests. Read next: `context_client.py`, which asks for summaries;
-`replayed.py`, which reads the blocks back.
+`told_messages.py`, which reads the blocks back.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from caesura.messages.cleared_sources import places_in
 from caesura.messages.content import Conversation, TextBlock, Turn, merge_turns, text_of, text_turn
 from caesura.messages.context_management import Compaction
 from caesura.messages.request import MessagesRequest, Thinking, ToolChoice
+from caesura.messages.tool_lines import told_from_the_start
 
 # The most that a summary may take, where the window has as much room.
 MAX_SUMMARY_TOKENS = 4_096
@@ -45,7 +48,6 @@ def summary_request(request: MessagesRequest, edit: Compaction, max_tokens: int)
         output_format=None,
         stop_sequences=(),
         context_edits=(),
-        diagnostics=None,
     )
 
 
@@ -61,7 +63,15 @@ def summary_of(text: str, conversation: Conversation) -> str | None:
 def compacted(conversation: Conversation, summary: str) -> Conversation:
     """The conversation with a summary in the place of its turns; an answer that was begun is gone on with."""
     begun = conversation.turns[-1:] if conversation.is_prefilled else ()
-    return replace(conversation, turns=(Turn(role="user", content=(summary_block(summary),)), *begun))
+    short = summarised(replace(conversation, turns=_told(conversation)), summary)
+    return replace(short, turns=(*short.turns, *begun))
+
+
+def summarised(conversation: Conversation, summary: str) -> Conversation:
+    """The conversation with a summary in the place of all its turns."""
+    places = places_in(block for turn in conversation.turns for block in turn.content)
+    turn = Turn(role="user", content=(*places, summary_block(summary)))
+    return replace(conversation, turns=(turn,), tools=told_from_the_start(conversation.tools))
 
 
 def summary_block(summary: str) -> TextBlock:

@@ -15,6 +15,7 @@ from caesura.messages.citations import Citation
 
 Role = Literal["user", "assistant", "system"]
 MediaType = Literal["image/png", "image/jpeg", "image/gif", "image/webp"]
+Shown = Literal["at_start", "in_result", "nowhere"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,11 @@ class DocumentBlock:
     file_id: str | None = None
     cache_control: CacheControl | None = None
 
+    @property
+    def is_cleared(self) -> bool:
+        """Whether only its place is left, see `cleared_sources.py`."""
+        return isinstance(self.source, ContentParts) and not self.source.content
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResultBlock:
@@ -141,6 +147,11 @@ class SearchResultBlock:
     content: tuple[TextBlock, ...]
     is_citable: bool = False
     cache_control: CacheControl | None = None
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether only its place is left, see `cleared_sources.py`."""
+        return not self.content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +227,7 @@ class Tool:
     cache_control: CacheControl | None = None
     kind: str = "custom"
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
-    shown: Literal["at_start", "in_result", "nowhere"] = "at_start"
+    shown: Shown = "at_start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 Whatever a request asks for in `context_edits` is done here, so the Client inside never sees an edit: old
 results and thoughts are cleared, and a conversation that has grown too long is summarised by the same model,
-in a pass of its own, before it is answered. `usage.iterations` tells of both passes; the counts of the reply
-itself are those of the second.
+in a pass of its own, before it is answered. What the request got wrong is refused before that.
+`usage.iterations` tells of both passes; the counts of the reply itself are those of the second.
 
 Enters: a Client. Leaves: a Client. Read next: `context_edits.py`, `compaction.py`.
 """
@@ -14,6 +14,7 @@ from asyncio import CancelledError
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
+from caesura.messages.checking import check
 from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.compaction import MAX_SUMMARY_TOKENS, compacted, summary_of, summary_request
@@ -25,7 +26,7 @@ from caesura.messages.context_management import (
     compact_trigger_tokens,
     min_compact_trigger_tokens,
 )
-from caesura.messages.errors import InvalidRequestError
+from caesura.messages.errors import ApiError, InvalidRequestError
 from caesura.messages.events import (
     BlockStart,
     BlockStop,
@@ -71,7 +72,9 @@ class ContextClient:
         """The length of the prompt after the edits; no summary is written for it."""
         if not request.context_edits:
             return await self._client.count_tokens(request)
-        edited = await self._apply(request, await self._window(request.model))
+        window = await self._window(request.model)
+        _compaction(request, window)
+        edited = await self._apply(request, window)
         if edited.num_tokens is not None:
             return edited.num_tokens
         return await self._count(request, edited.conversation)
@@ -148,6 +151,7 @@ class _Compacting:
     async def events(self) -> AsyncIterator[Event]:
         """The summary's block, then the reply."""
         try:
+            await check(self._client, self._answering(self._request.conversation))
             async with closing(self._summarise()) as events:
                 async for event in events:
                     yield event
@@ -158,9 +162,16 @@ class _Compacting:
             async with closing(self._rest(summary)) as events:
                 async for event in events:
                     yield event
-        except (GeneratorExit, CancelledError):
+        except (GeneratorExit, CancelledError, ApiError):
             self._passes.leave()
             raise
+
+    def _answering(self, conversation: Conversation) -> MessagesRequest:
+        """The request for the answer. Nobody knows beforehand how long a summary will be, so an answer that
+        does not fit behind it ends where the window does. Diagnostics are the summary's, whose id the reply
+        has.
+        """
+        return replace(self._request, conversation=conversation, fills_window=True, diagnostics=None)
 
     async def _summarise(self) -> AsyncIterator[Event]:
         """The beginning of the reply, at once, so that whoever waits is told that somebody is at work."""
@@ -198,7 +209,7 @@ class _Compacting:
         conversation = self._request.conversation
         if summary is not None:
             conversation = compacted(conversation, summary)
-        asked = replace(self._request, conversation=conversation, when_cut=self._passes.begin())
+        asked = replace(self._answering(conversation), when_cut=self._passes.begin())
         async with closing(self._client.stream(asked)) as events:
             async for event in events:
                 if isinstance(event, MessageDelta):

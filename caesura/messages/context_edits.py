@@ -2,8 +2,10 @@
 
 Everything here is decided anew from the whole conversation at each request, so nothing is remembered between
 requests, and clearing what is cleared changes nothing. Calls and results stay paired and in their order: only
-what they hold gives way to a placeholder. A cleared place is read in other words than before, so what the
-prompt cache has of the prompt ends there; `min_cleared_tokens` makes that worth while.
+what they hold gives way to a placeholder. The first description of each tool that was searched for stays,
+since the model must have read of what it may call, and sources leave their places (`cleared_sources.py`). A
+cleared place is read in other words than before, so what the prompt cache has of the prompt ends there;
+`min_cleared_tokens` makes that worth while.
 
 Enters: a Conversation, edits, and something that counts a prompt's tokens. Leaves: a Conversation and what
 was done to it. Read next: `context_client.py`, which asks.
@@ -15,10 +17,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from caesura.messages.cleared_sources import places_in
 from caesura.messages.content import (
     Block,
     Conversation,
     RedactedThinkingBlock,
+    ResultPart,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -34,6 +38,7 @@ from caesura.messages.context_management import (
     Trigger,
     clear_trigger_tokens,
 )
+from caesura.messages.tool_lines import FoundTools
 
 CLEARED_RESULT = "[An old result of this tool was cleared to save room.]"
 _CLEARED_CONTENT = (TextBlock(text=CLEARED_RESULT),)
@@ -129,10 +134,11 @@ def clear_tool_uses(conversation: Conversation, edit: ToolUseClearing) -> Cleare
     calls = _calls(conversation)
     old = calls[: max(0, len(calls) - edit.num_kept)]
     names = {call.id: call.name for call in old if call.name not in edit.excluded_tools}
+    found = FoundTools(conversation.tools)
     changed: set[str] = set()
     turns: list[Turn] = []
     for turn in conversation.turns:
-        content = tuple(_cleared(block, names, edit) for block in turn.content)
+        content = tuple(_cleared(block, names, edit, found) for block in turn.content)
         changed.update(
             _call_id(before) for before, after in zip(turn.content, content, strict=True) if before != after
         )
@@ -140,16 +146,25 @@ def clear_tool_uses(conversation: Conversation, edit: ToolUseClearing) -> Cleare
     return Cleared(replace(conversation, turns=tuple(turns)), len(changed))
 
 
-def _cleared(block: Block, names: dict[str, str], edit: ToolUseClearing) -> Block:
-    """names: of the calls to clear, by id."""
+def _cleared(block: Block, names: dict[str, str], edit: ToolUseClearing, found: FoundTools) -> Block:
+    """names: of the calls to clear, by id. found: the tools that results before this block have described."""
     match block:
-        case ToolResultBlock() if block.tool_use_id in names:
-            # An empty result has nothing to clear, and the placeholder would be longer.
-            return replace(block, content=_CLEARED_CONTENT) if block.content else block
+        case ToolResultBlock():
+            described = found.described_in(block.content)
+            return _without_result(block, described) if block.tool_use_id in names else block
         case ToolUseBlock() if block.id in names and _clears_input(block.name, edit):
             return replace(block, input={})
         case _:
             return block
+
+
+def _without_result(block: ToolResultBlock, kept: Sequence[TextBlock]) -> ToolResultBlock:
+    """kept: those of its parts that stay."""
+    # An empty result has nothing to clear, and the placeholder would be longer.
+    if len(kept) == len(block.content):
+        return block
+    content: tuple[ResultPart, ...] = (*kept, *_CLEARED_CONTENT, *places_in(block.content))
+    return replace(block, content=content)
 
 
 def _clears_input(name: str, edit: ToolUseClearing) -> bool:

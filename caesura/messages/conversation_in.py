@@ -27,6 +27,7 @@ from caesura.messages.blocks_in import (
     WireToolUse,
     marked,
 )
+from caesura.messages.cleared_sources import place_of
 from caesura.messages.content import (
     Block,
     CacheControl,
@@ -46,9 +47,17 @@ from caesura.messages.content import (
     Turn,
     merge_turns,
 )
-from caesura.messages.documents_in import Pdfs, citations_of, document_of, search_result_of
+from caesura.messages.documents_in import (
+    Pdfs,
+    citations_of,
+    document_of,
+    documents_in,
+    is_citable,
+    search_result_of,
+)
 from caesura.messages.images_in import image_of
-from caesura.messages.replayed import Told, split_calls
+from caesura.messages.replayed import split_calls
+from caesura.messages.told_messages import Told
 from caesura.messages.tool_references import described, tools_of
 from caesura.messages.tools_in import cache_control_of
 from caesura.messages.wire_in import WireCountRequest
@@ -71,7 +80,7 @@ def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversat
 
     told: the messages that count. pdfs: what was read of their PDFs.
     """
-    tools = tools_of(wire, told.messages)
+    tools = tools_of(wire, told.messages, told.before)
     known = _Known({tool.name: tool for tool in tools}, pdfs)
     turns: list[Turn] = []
     for index, message in enumerate(told.messages):
@@ -80,6 +89,8 @@ def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversat
             for position, block in enumerate(message.content)
         )
         turns.append(Turn(role=message.role, content=blocks))
+    # Sources keep the numbers that they have in the whole request.
+    turns[0] = replace(turns[0], content=(*_places(told), *turns[0].content))
     merged = list(split_calls(merge_turns(turns)))
     if wire.cache_control is not None:
         merged[-1] = _marked(merged[-1], cache_control_of(wire.cache_control))
@@ -88,6 +99,14 @@ def conversation_of(wire: WireCountRequest, told: Told, pdfs: Pdfs) -> Conversat
         system=_without_attribution(wire.system or []),
         tools=tools,
     )
+
+
+def _places(told: Told) -> list[DocumentBlock | SearchResultBlock]:
+    """Those of the sources that a summary stands for."""
+    return [
+        place_of(is_document=isinstance(block, WireDocument), is_citable=is_citable(block))
+        for _, block in documents_in(told.before)
+    ]
 
 
 def _text(wire: WireText) -> TextBlock:

@@ -6,6 +6,7 @@ Enters: blocks. Leaves: dicts for `json.dumps`. Read next: `wire.py`, which writ
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 from caesura.messages.citations import citation_json
@@ -23,6 +24,9 @@ from caesura.messages.content import (
 
 Json = dict[str, Any]
 
+# What other servers are sent in the place of a source that was cleared, so that they number the rest alike.
+CLEARED_SOURCE = "[An old source was cleared to save room.]"
+
 
 def cache_control_json(control: CacheControl | None) -> Json:
     """A cache breakpoint, to be spread into what it stands on."""
@@ -32,6 +36,11 @@ def cache_control_json(control: CacheControl | None) -> Json:
 def part_json(block: ResultPart) -> Json:
     """A block that is read, as a turn holds it."""
     match block:
+        case DocumentBlock(is_cleared=True):
+            return _document_json(replace(block, source=PlainText(text=CLEARED_SOURCE)))
+        case SearchResultBlock(is_cleared=True):
+            content = (TextBlock(text=CLEARED_SOURCE),)
+            return _search_result_json(replace(block, source="cleared", title="Cleared", content=content))
         case TextBlock():
             return _text_json(block)
         case ImageBlock():

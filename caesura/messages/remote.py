@@ -142,7 +142,10 @@ class RemoteClient:
             cache_miss=message.cache_miss,
         )
         delta = MessageDelta(
-            stop_reason=message.stop_reason, stop_sequence=message.stop_sequence, usage=message.usage
+            stop_reason=message.stop_reason,
+            stop_sequence=message.stop_sequence,
+            usage=message.usage,
+            applied_edits=message.applied_edits,
         )
         return (start, delta, MessageStop())
 

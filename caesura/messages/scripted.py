@@ -139,7 +139,7 @@ def _block_length(block: Block) -> int:
         case ToolResultBlock():
             return 1 + sum(map(_block_length, block.content))
         case DocumentBlock() | SearchResultBlock():
-            return 1 + num_characters(block)
+            return 0 if block.is_cleared else 1 + num_characters(block)
         case _:
             return 1
 

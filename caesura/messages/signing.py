@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Literal
 
 from caesura.messages.background import Background
+from caesura.messages.checking import check
 from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.content import (
@@ -198,6 +199,10 @@ class SigningClient:
     async def count_tokens(self, request: MessagesRequest) -> int:
         restored, _ = await self._restored(request)
         return await self._client.count_tokens(restored)
+
+    async def check(self, request: MessagesRequest) -> None:
+        restored, _ = await self._restored(request)
+        await check(self._client, restored)
 
     async def models(self) -> Sequence[ModelInfo]:
         return await self._client.models()

@@ -2,27 +2,22 @@
 
 A tool with `defer_loading` is left out of what the prompt says before the conversation, so that the prompt
 stays as it was when more tools are found. A reference in a result is replaced with the description of its
-tool, and the tool may be called from then on. Enters: tools and messages of a body. Leaves: tools, text, or
+tool, and the tool may be called from then on. One whose reference stands before a summary is told of from
+the start: the prompt is a new one there anyway. Enters: tools and messages of a body. Leaves: tools, text, or
 an `InvalidRequestError`. Read next: `conversation_in.py`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from caesura.messages.blocks_in import WireToolReference, WireToolResult
-from caesura.messages.content import TextBlock, Tool
+from caesura.messages.content import Shown, TextBlock, Tool
 from caesura.messages.errors import InvalidRequestError
+from caesura.messages.tool_lines import tool_line
 from caesura.messages.tools_in import WireTool, tool_of
 from caesura.messages.wire_in import WireCountRequest, WireMessage
-
-
-def tool_line(tool: Tool) -> str:
-    """A tool in one line of JSON, as our own format lists it."""
-    told = {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 def described(reference: WireToolReference, tools: Mapping[str, Tool]) -> TextBlock:
@@ -30,24 +25,41 @@ def described(reference: WireToolReference, tools: Mapping[str, Tool]) -> TextBl
     return TextBlock(text=tool_line(tools[reference.tool_name]))
 
 
-def tools_of(wire: WireCountRequest, messages: Sequence[WireMessage]) -> tuple[Tool, ...]:
-    """The tools, each of which knows whether it is told of, and where."""
-    found = {reference.tool_name for _, reference in _references(messages)}
-    return tuple(_placed(tool, tool_of(tool), is_found=tool.name in found) for tool in wire.tools or [])
+def tools_of(
+    wire: WireCountRequest, messages: Sequence[WireMessage], before: Sequence[WireMessage]
+) -> tuple[Tool, ...]:
+    """The tools, each of which knows whether it is told of, and where.
+
+    messages: those that count. before: those that a summary stands for.
+    """
+    known, found = _names_in(before), _names_in(messages)
+    return tuple(
+        replace(tool_of(tool), shown=_shown(tool, known, found)) if tool.defer_loading else tool_of(tool)
+        for tool in wire.tools or []
+    )
 
 
-def _placed(wire: WireTool, tool: Tool, *, is_found: bool) -> Tool:
-    if not wire.defer_loading:
-        return tool
-    return replace(tool, shown="in_result" if is_found else "nowhere")
+def _shown(tool: WireTool, known: Container[str], found: Container[str]) -> Shown:
+    if tool.name in known:
+        return "at_start"
+    return "in_result" if tool.name in found else "nowhere"
 
 
-def check_references(wire: WireCountRequest, messages: Sequence[WireMessage]) -> None:
-    """Deferred tools and what refers to them; raises InvalidRequestError."""
+def _names_in(messages: Sequence[WireMessage]) -> set[str]:
+    return {reference.tool_name for _, reference in _references(messages)}
+
+
+def check_references(
+    wire: WireCountRequest, messages: Sequence[WireMessage], before: Sequence[WireMessage]
+) -> None:
+    """Deferred tools and what refers to them; raises InvalidRequestError.
+
+    messages, before: see `tools_of`.
+    """
     tools = wire.tools or []
     _check_deferred(tools)
     names = {tool.name for tool in tools}
-    found: set[str] = set()
+    found = _names_in(before)
     for path, reference in _references(messages):
         if reference.tool_name not in names:
             raise InvalidRequestError(

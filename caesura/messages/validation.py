@@ -30,8 +30,9 @@ from caesura.messages.documents_in import Pdfs, read_documents
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.formats_in import output_format_of
 from caesura.messages.pdf import PdfLimits, PdfReader, read_pdfs
-from caesura.messages.replayed import Told, after_compaction, check_server_calls
+from caesura.messages.replayed import check_server_calls
 from caesura.messages.request import Diagnostics, Display, MessagesRequest, Sampling, Thinking
+from caesura.messages.told_messages import Told, after_compaction
 from caesura.messages.tool_references import check_references
 from caesura.messages.tool_rules import (
     check_calls,
@@ -215,7 +216,7 @@ def _ruled_messages(wire: WireCountRequest, dialect: Dialect, told: Told) -> lis
     check_tools(wire)
     rules.check_order(messages)
     check_calls(messages)
-    check_references(wire, messages)
+    check_references(wire, messages, told.before)
     check_server_calls(messages)
     check_thoughts_before_calls(messages, wire.thinking, is_split=told.is_split)
     rules.check_prefill(messages, wire)

@@ -21,6 +21,7 @@ from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.content import Block, CompactionBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from caesura.messages.context_management import Compaction, ContextEdit
+from caesura.messages.edit_totals import EditTotals
 from caesura.messages.errors import ApiError, InvalidRequestError
 from caesura.messages.events import BlockStart, BlockStop, Event, MessageDelta, MessageStart, MessageStop
 from caesura.messages.fold import MessageFold
@@ -127,6 +128,7 @@ class _Remembering:
         self._request = request
         self._names = frozenset(each.name for each in request.conversation.tools if is_server_memory(each))
         self._passes = Passes(request.when_cut)
+        self._edits = EditTotals()
         self._num_rounds = self._num_blocks = 0
         self._outcome_before: MessageDelta | None = None
 
@@ -149,9 +151,9 @@ class _Remembering:
                     yield BlockStop(index=self._num_blocks)
                     self._num_blocks += 1
                 outcome = await self._outcome(turn, results)
-            yield replace(outcome, usage=self._passes.usage)
+            yield replace(outcome, usage=self._passes.usage, applied_edits=self._edits.applied)
             yield MessageStop()
-        except (GeneratorExit, CancelledError):
+        except (GeneratorExit, CancelledError, ApiError):
             self._passes.leave()
             raise
 
@@ -179,6 +181,7 @@ class _Remembering:
                 if told is not None:
                     yield told
         self._num_blocks += len(turn.content())
+        self._edits.take(turn.outcome and turn.outcome.applied_edits, turn.content())
 
     async def _results(self, turn: _Round) -> list[ToolResultBlock]:
         """What came of the round's calls; a reply that was cut may have broken off in the last of them."""
@@ -212,10 +215,12 @@ class _Remembering:
         if self._passes.usage.output_tokens >= self._asked.max_tokens:
             return replace(outcome, stop_reason="max_tokens")
         self._request = self._following((*turn.content(), *results))
-        if not await self._fits(self._request):
-            return replace(outcome, stop_reason="model_context_window_exceeded")
         self._outcome_before = outcome
-        return None
+        try:
+            has_room = await self._fits(self._request)
+        except ApiError as error:
+            return self._paused(self._next_round(), error)
+        return None if has_room else replace(outcome, stop_reason="model_context_window_exceeded")
 
     def _following(self, content: tuple[Block, ...]) -> MessagesRequest:
         """The request of the next round, within what the earlier ones have left."""

@@ -1,7 +1,8 @@
 """A Client on somebody's account: what passes is counted against limits and written into the ledger.
 
 A reply is charged when its end passes, before its client sees it; one that its client leaves is charged for
-what was generated till then; one that we fail costs nothing. A prompt counts against its limit as soon as
+what was generated till then; one that we fail costs nothing, but for passes of it that had ended before, such
+as a summary. A prompt counts against its limit as soon as
 `message_start` says how much of it the cache spares, which is before the response's status is sent.
 
 Enters: a Client, and who calls it. Leaves: a Client. Read next: `tally.py`, `ledger.py`, `limiter.py`.
@@ -117,7 +118,8 @@ class _Bill:
         if self._is_settled:
             return
         self._is_settled = True
-        is_charged = self._is_begun and self.tally.status != "failed"
+        # Of a reply that failed we are told of the passes that had ended; they were done, and are paid for.
+        is_charged = self._is_begun and (self.tally.status != "failed" or self.tally.is_told)
         self._reservation.settle(self.tally.usage if is_charged else _NOTHING)
         if self._is_begun:
             self._accounts.ledger.put([self._row(is_charged=is_charged)])

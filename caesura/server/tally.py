@@ -59,12 +59,14 @@ class Tally:
     """One reply, as far as it has come.
 
     status: how it ended; "failed" until it is known better.
+    is_told: whether somebody has said exactly what it took.
     stop_reason: None until it is complete.
     calls: the tools that it decided to use, in order.
     """
 
     def __init__(self) -> None:
         self.status: ReplyStatus = "failed"
+        self.is_told = False
         self.stop_reason: StopReason | None = None
         self.calls: list[ToolCall] = []
         self._usage = Usage(input_tokens=0)
@@ -105,6 +107,7 @@ class Tally:
     def take(self, usage: Usage) -> None:
         """What it took, exactly; summaries are charged as well."""
         usage = billed(usage)
+        self.is_told = True
         self._usage = usage
         self._num_output, self._num_thinking = usage.output_tokens, usage.thinking_tokens
 

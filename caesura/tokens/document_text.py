@@ -3,7 +3,8 @@
 What can be cited is written chunk by chunk, each on a line under its number; the first such source comes
 with a word on how to cite. An answer that cited is written with the markers that it was generated with, and
 text that merely looks like them is escaped wherever it follows something that can be cited. So what was
-said of a conversation stays as it is when the conversation goes on. Enters: a conversation. Leaves: one of
+said of a conversation stays as it is when the conversation goes on. Of a source that was cleared nothing is
+written. Enters: a conversation. Leaves: one of
 texts, thoughts, calls and results alone, and its sources. Read next: `caesura/messages/chunks.py`;
 `chat_format.py`, which renders it; `template.py`, its twin.
 """
@@ -63,7 +64,7 @@ def without_documents(conversation: Conversation) -> Told:
     if not any(readings_in(block for turn in conversation.turns for block in turn.content)):
         return Told(conversation, ())
     sources = sources_of(conversation)
-    waiting = iter(sources)
+    waiting = iter([source for source in sources if not source.block.is_cleared])
     known: Known = {}
     turns = tuple(_turn(turn, waiting, known) for turn in conversation.turns)
     return Told(replace(conversation, turns=turns), sources)
@@ -72,13 +73,19 @@ def without_documents(conversation: Conversation) -> Told:
 def _turn(turn: Turn, waiting: Iterator[Source], known: Known) -> Turn:
     """known: the sources so far; those of this turn join them."""
     blocks = _marked_blocks(turn.content, known) if turn.role == "assistant" and known else turn.content
-    return replace(turn, content=tuple(_block(block, waiting, known) for block in blocks))
+    kept = (block for block in blocks if not _is_cleared(block))
+    return replace(turn, content=tuple(_block(block, waiting, known) for block in kept))
+
+
+def _is_cleared(block: Block) -> bool:
+    return isinstance(block, DocumentBlock | SearchResultBlock) and block.is_cleared
 
 
 def _block(block: Block, waiting: Iterator[Source], known: Known) -> Block:
     match block:
         case ToolResultBlock():
-            return replace(block, content=tuple(_part(part, waiting, known) for part in block.content))
+            kept = (part for part in block.content if not _is_cleared(part))
+            return replace(block, content=tuple(_part(part, waiting, known) for part in kept))
         case DocumentBlock() | SearchResultBlock():
             return _part(block, waiting, known)
         case _:

@@ -24,7 +24,7 @@ from caesura.messages.content import (
     ToolUseBlock,
     Turn,
 )
-from caesura.messages.tool_references import tool_line
+from caesura.messages.tool_lines import tool_line
 from caesura.tokens import markers
 from caesura.tokens.phase_tokens import Opening
 from caesura.tokens.prompt import Breakpoint, Prompt, Span, SpanKind

@@ -100,6 +100,29 @@ async def test_a_summary_is_written_by_the_same_model_and_read_by_it(
     assert is_shorter == (message.content[0].content is not None)
 
 
+async def test_a_form_that_cannot_be_had_is_refused_before_the_summary(
+    client: anthropic.AsyncAnthropic,
+) -> None:
+    window = (await client.models.list()).data[0].max_input_tokens or 0
+    least = min(50_000, window // 4)
+    edit: Any = {"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": least}}
+    told: Any = [
+        {"role": "user", "content": "and so on, the sum of two numbers is a number. " * (least // 9)}
+    ]
+    schema = {"type": "object", "properties": {"x": {"type": "array", "uniqueItems": True}}}
+    form: Any = {"format": {"type": "json_schema", "schema": schema}}
+    # As a status, not in a stream that has begun.
+    with pytest.raises(anthropic.BadRequestError, match=r"output_config\.format.*uniqueItems"):
+        await client.beta.messages.create(
+            model="m",
+            messages=told,
+            max_tokens=4,
+            stream=True,
+            output_config=form,
+            context_management={"edits": [edit]},
+        )
+
+
 async def test_a_forced_call_of_the_memory_can_be_carried_out(client: anthropic.AsyncAnthropic) -> None:
     asked: Any = {
         "model": "m",

@@ -23,6 +23,7 @@ from caesura.engine.token_grammar import TokenGrammar
 from caesura.messages.chunks import sources_of
 from caesura.messages.cited_events import CitedEvents
 from caesura.messages.cited_text import CitedTextReader
+from caesura.messages.cleared_sources import places_in
 from caesura.messages.content import Conversation, TextBlock, Turn
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.events import Event
@@ -161,6 +162,21 @@ async def test_counting_is_billing(client: LocalClient) -> None:
         request = request_of(told)
         message = await whole(client.stream(request))
         assert message.usage.prompt_tokens == await client.count_tokens(request)
+
+
+async def test_of_a_cleared_source_nothing_is_read_or_cited_and_its_number_is_kept(
+    client: LocalClient, compiler: GrammarCompiler
+) -> None:
+    told = asked(*places_in([plain()]), found("a", "b"))
+    request = request_of(told)
+    counted = await client.count_tokens(request)
+    message = await whole(client.stream(request))
+    assert message.usage.prompt_tokens == counted
+    # A number of one digit takes one token, whichever it is.
+    assert counted == await client.count_tokens(request_of(asked(found("a", "b"))))
+    grammar = compiler.compile(citations_source(sources_of(told)))
+    assert accepts(grammar, "<cite 1:0>x</cite>")
+    assert not accepts(grammar, "<cite 0:0>x</cite>")
 
 
 async def test_whatever_is_sampled_the_reply_is_sound(client: LocalClient) -> None:

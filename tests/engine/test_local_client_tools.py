@@ -261,9 +261,31 @@ async def test_an_answer_matches_a_pattern_of_the_users_own(
 async def test_what_cannot_be_enforced_is_refused_by_name_before_any_event(
     client: LocalClient, fields: dict[str, Any], path: str
 ) -> None:
+    given: dict[str, Any] = {"talk": TALK, **fields}
+    request = ask(**given)
     with pytest.raises(InvalidRequestError) as refused:
-        await anext(client.stream(ask(fields.pop("talk", TALK), **fields)))
+        await anext(client.stream(request))
     assert refused.value.message.startswith(f"{path}: ")
+    with pytest.raises(InvalidRequestError) as told:
+        await client.check(request)
+    assert told.value.message == refused.value.message
+
+
+async def test_asking_what_is_wrong_with_a_request_finds_nothing_where_it_is_answered(
+    client: LocalClient,
+) -> None:
+    right: list[dict[str, Any]] = [{}, {"output_format": FORM}, {"tool_choice": ANY}]
+    for each in right:
+        await client.check(ask(**each))
+    begun = conversation(("user", "the sum?"), ("assistant", "It is"))
+    wrong: list[dict[str, Any]] = [
+        {"talk": begun, "output_format": FORM},
+        {"talk": begun, "thinking": Thinking(mode="enabled", budget_tokens=9)},
+        {"max_tokens": 10_000_000},
+    ]
+    for each in wrong:
+        with pytest.raises(InvalidRequestError):
+            await client.check(ask(**each))
 
 
 async def test_an_answer_that_has_begun_cannot_be_given_a_form(client: LocalClient) -> None:

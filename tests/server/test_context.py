@@ -387,6 +387,14 @@ async def test_a_client_of_ours_passes_edits_on_and_reads_what_was_done(serve: S
     assert len(inner.history) == 3
 
 
+async def test_a_client_of_ours_is_told_what_was_cleared_while_the_cache_was_warmed(serve: Serve) -> None:
+    app, _ = served("Done.")
+    warm = parse_request(fields(context_management=edits(CLEAR), model="scripted", max_tokens=0))
+    async with serve(app) as http, RemoteClient(str(http.base_url), "key") as client:
+        message = await collect(client.stream(warm))
+    assert [each.num_cleared for each in message.applied_edits or ()] == [4]
+
+
 def test_what_is_refused_behind_a_summary_is_named_by_its_place_in_the_body() -> None:
     compaction = {"type": "compaction", "content": "They looked."}
     told: list[Any] = [

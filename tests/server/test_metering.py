@@ -14,6 +14,8 @@ from sqlalchemy import select
 from caesura.messages.client import Client
 from caesura.messages.closing import closing
 from caesura.messages.content import Conversation, TextBlock, Tool, conversation
+from caesura.messages.context_client import ContextClient
+from caesura.messages.context_management import Compaction
 from caesura.messages.errors import ApiError, OverloadedError, RateLimitError
 from caesura.messages.events import (
     BlockStart,
@@ -27,7 +29,13 @@ from caesura.messages.events import (
 from caesura.messages.fold import collect
 from caesura.messages.request import MessagesRequest, Thinking
 from caesura.messages.response import ModelInfo, Usage
-from caesura.messages.scripted import ScriptedCall, ScriptedClient, ScriptedReply
+from caesura.messages.scripted import (
+    SCRIPTED_MODEL,
+    ScriptedCall,
+    ScriptedClient,
+    ScriptedReply,
+    prompt_length,
+)
 from caesura.server.accounts import Accounts, open_accounts
 from caesura.server.caller import Caller
 from caesura.server.ledger import ToolDecision, UsageRow, tool_decisions, usage
@@ -278,3 +286,20 @@ async def test_counting_tokens_and_listing_models_costs_nothing(accounts: Accoun
     assert await client.count_tokens(ask()) == 4
     assert [info.id for info in await client.models()] == ["scripted"]
     assert rows(accounts) == []
+
+
+async def test_passes_that_had_ended_are_charged_though_the_reply_fails(accounts: Accounts) -> None:
+    """A summary is a pass of its own, whatever becomes of the answer behind it."""
+    small = replace(SCRIPTED_MODEL, max_input_tokens=400, max_tokens=300)
+    inner = ScriptedClient(["They talked.", ApiError("no", type="invalid_request_error")], models=[small])
+    talk = conversation(("user", "word " * 150))
+    request = ask(talk, context_edits=(Compaction(trigger_tokens=100),))
+    limited = Caller(key_id="key_4", limits=Limits(output_tokens=1000))
+    client = BilledClient(ContextClient(inner), Call(request_id="r", caller=limited), accounts)
+    with pytest.raises(ApiError, match="no"):
+        await collect(client.stream(request))
+    (row,) = rows(accounts)
+    assert (row.status, row.input_tokens, row.output_tokens) == ("failed", prompt_length(inner.history[0]), 2)
+    assert row.cost_micros > 0
+    left = accounts.limiter.headers(limited)
+    assert left["anthropic-ratelimit-output-tokens-remaining"] == "998"
