@@ -122,7 +122,7 @@ async def _attack(options: Options, material: Material, journal: Journal) -> boo
             write_whole(options.out / "archive.json", archive.to_json())
 
         try:
-            async with _cast(options) as cast, asyncio.timeout(options.limit_s):
+            async with asyncio.timeout(options.limit_s), _cast(options) as cast:
                 campaign = Campaign(
                     settings,
                     cast,

@@ -50,7 +50,7 @@ def _curve(report: Report) -> Table:
             f"{point.refused.mean:.0%} of {point.refused.n}" if point.refused else "",
             f"{point.succeeded.mean:.0%}" if point.succeeded else "",
             str(point.num_skipped or ""),
-            "" if point.log_prob is None else f"{point.log_prob:.3f}",
+            "" if point.log_prob is None else f"{point.log_prob:.3f} ({point.num_scored})",
         )
     return table
 

@@ -6,61 +6,78 @@ Pure functions. Enters: numbers. Leaves: numbers with their standard errors. Rea
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+
+class Point(NamedTuple):
+    """A value at a number of faked dialogues, for one request."""
+
+    request: str
+    shots: int
+    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """y = intercept + slope * x, by least squares.
+    """y = intercept + slope * x, by least squares within requests: each may lie higher or lower than others.
 
-    slope_error, intercept_error: standard errors; None for two points, through which a line always goes.
-    num_points: how many it is drawn through.
+    Requests whose prompts become too long early would otherwise bend the line. intercept: of the mean
+    request. slope_error: standard error; None where nothing is left over to tell it from.
+    num_points: how many.
     """
 
     slope: float
     intercept: float
     slope_error: float | None
-    intercept_error: float | None
     num_points: int
 
 
-def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line | None:
-    """The least-squares line; None for fewer than two different x."""
-    n = len(xs)
-    if len(set(xs)) < 2:
+def fit_within(points: Sequence[tuple[str, float, float]]) -> Line | None:
+    """The line through (group, x, y), with an offset for each group; None where no group has two different x.
+
+    slope = sum dx dy / sum dx^2 over deviations from the group's means.
+    """
+    groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for group, x, y in points:
+        groups[group].append((x, y))
+    deviations = [pair for members in groups.values() for pair in _centred(members)]
+    spread = sum(dx * dx for dx, _ in deviations)
+    if spread == 0:
         return None
-    mean_x, mean_y = sum(xs) / n, sum(ys) / n
-    spread = sum((x - mean_x) ** 2 for x in xs)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread
-    intercept = mean_y - slope * mean_x
-    slope_error = intercept_error = None
-    if n > 2:
-        rest = sum((y - intercept - slope * x) ** 2 for x, y in zip(xs, ys, strict=True)) / (n - 2)
-        slope_error = math.sqrt(rest / spread)
-        intercept_error = math.sqrt(rest * (1 / n + mean_x**2 / spread))
-    return Line(
-        slope=slope,
-        intercept=intercept,
-        slope_error=slope_error,
-        intercept_error=intercept_error,
-        num_points=n,
+    slope = sum(dx * dy for dx, dy in deviations) / spread
+    offsets = [fmean(y for _, y in each) - slope * fmean(x for x, _ in each) for each in groups.values()]
+    num_free = len(points) - len(groups) - 1
+    rest = sum((dy - slope * dx) ** 2 for dx, dy in deviations)
+    slope_error = math.sqrt(rest / num_free / spread) if num_free > 0 else None
+    return Line(slope=slope, intercept=fmean(offsets), slope_error=slope_error, num_points=len(points))
+
+
+def _centred(members: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    mean_x, mean_y = fmean(x for x, _ in members), fmean(y for _, y in members)
+    return [(x - mean_x, y - mean_y) for x, y in members]
+
+
+def fit_power_law(points: Iterable[Point]) -> Line | None:
+    """log(-log p) over log(shots), as in Anil et al. 2024: -log p = exp(intercept) * shots ** slope.
+
+    points: mean log-probabilities; those without shots have no logarithm and are left out.
+    """
+    return fit_within(
+        [
+            (each.request, math.log(each.shots), math.log(-each.value))
+            for each in points
+            if each.shots > 0 and each.value < 0
+        ]
     )
 
 
-def fit_power_law(points: Iterable[tuple[int, float]]) -> Line | None:
-    """log(-log p) over log(shots), as in Anil et al. 2024: -log p = exp(intercept) * shots ** slope.
-
-    points: (shots, mean log-probability); those without shots have no logarithm and are left out.
-    """
-    usable = [(shots, -log_prob) for shots, log_prob in points if shots > 0 and log_prob < 0]
-    return fit_line([math.log(shots) for shots, _ in usable], [math.log(loss) for _, loss in usable])
-
-
-def fit_doublings(points: Iterable[tuple[int, float]]) -> Line | None:
+def fit_doublings(points: Iterable[Point]) -> Line | None:
     """A rate over log2(1 + shots): the slope is the change with each doubling."""
-    pairs = list(points)
-    return fit_line([math.log2(1 + shots) for shots, _ in pairs], [rate for _, rate in pairs])
+    return fit_within([(each.request, math.log2(1 + each.shots), each.value) for each in points])
 
 
 def all_hold(num_held: int, num_samples: int, k: int) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from caesura.constitution.redteam.archive import Archive
-from caesura.constitution.redteam.estimates import Line, all_hold, fit_doublings, fit_power_law
+from caesura.constitution.redteam.estimates import Line, Point, all_hold, fit_doublings, fit_power_law
 from caesura.constitution.redteam.journal import Phase, Record
 from caesura.constitution.redteam.styles import FAMILIES, SHOTS, Playbook
 
@@ -41,7 +41,7 @@ class Shots:
 
     shots: how many faked dialogues. refused, succeeded: of the replies; None without any. num_skipped:
     prompts that were longer than what the model was trained on. log_prob: of a harmful reply's tokens, on
-    average.
+    average over num_scored requests.
     """
 
     shots: int
@@ -49,6 +49,7 @@ class Shots:
     succeeded: Rate | None
     num_skipped: int
     log_prob: float | None
+    num_scored: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,10 @@ def make_report(
         on_topic=_rate([each.is_on_topic for each in blind if each.is_success], interval),
         all_refused=_all_refused(_of("samples", answered), num_samples, interval),
         many_shot=curve,
-        refusal_line=fit_doublings((point.shots, point.refused.mean) for point in curve if point.refused),
-        likelihood_line=fit_power_law((num_shots(each), each.log_prob or 0.0) for each in likely),
+        refusal_line=fit_doublings(
+            _at(each, float(_is_refused(each))) for each in _of("many_shot", answered)
+        ),
+        likelihood_line=fit_power_law(_at(each, each.log_prob or 0.0) for each in likely),
         num_cells=archive.num_cells,
         num_filled=len(archive.elites),
         num_successes=len(archive.successes),
@@ -131,6 +134,10 @@ def make_report(
 def num_shots(record: Record) -> int:
     """How many faked dialogues an attack opens with."""
     return next((step.variant for step in record.attack.steps if step.style == "many_shot"), 0)
+
+
+def _at(record: Record, value: float) -> Point:
+    return Point(record.attack.seed.text, num_shots(record), value)
 
 
 def _is_refused(record: Record) -> bool:
@@ -216,4 +223,5 @@ def _point(num: int, records: Sequence[Record], interval: Interval) -> Shots:
         succeeded=_rate([each.is_success for each in asked], interval),
         num_skipped=sum(each.outcome == "too_long" for each in _of("many_shot", here)),
         log_prob=sum(scored) / len(scored) if scored else None,
+        num_scored=len(scored),
     )

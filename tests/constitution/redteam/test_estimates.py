@@ -7,25 +7,44 @@ import random
 
 import pytest
 
-from caesura.constitution.redteam.estimates import all_hold, evenness, fit_doublings, fit_line, fit_power_law
+from caesura.constitution.redteam.estimates import (
+    Point,
+    all_hold,
+    evenness,
+    fit_doublings,
+    fit_power_law,
+    fit_within,
+)
+
+SHOTS = (1, 2, 4, 8, 16, 32, 64)
 
 
 def test_the_power_law_that_was_planted_comes_back() -> None:
-    points = [(shots, -1.7 * shots**-0.35) for shots in (1, 2, 4, 8, 16, 32, 64)]
-    line = fit_power_law([(0, -9.0), *points])
+    points = [Point("a", shots, -1.7 * shots**-0.35) for shots in SHOTS]
+    line = fit_power_law([Point("a", 0, -9.0), *points])
     assert line is not None
     assert line.slope == pytest.approx(-0.35, abs=1e-12)
     assert math.exp(line.intercept) == pytest.approx(1.7, abs=1e-12)
     assert line.num_points == 7
 
 
-def test_noise_around_a_planted_slope_stays_within_the_standard_error_it_causes() -> None:
+def test_requests_that_leave_the_window_early_do_not_bend_the_line() -> None:
+    easy = [Point("easy", shots, -1.0 * shots**-0.2) for shots in SHOTS[:3]]
+    hard = [Point("hard", shots, -4.0 * shots**-0.2) for shots in SHOTS]
+    line = fit_power_law([*easy, *hard])
+    assert line is not None
+    assert line.slope == pytest.approx(-0.2, abs=1e-12)
+    assert math.exp(line.intercept) == pytest.approx(2.0)
+
+
+def test_the_standard_error_is_the_spread_of_slopes_under_noise() -> None:
     rng = random.Random(3)
     slopes: list[float] = []
     errors: list[float] = []
     for _ in range(300):
-        xs = [float(x) for x in range(10)]
-        line = fit_line(xs, [2 + 0.5 * x + rng.gauss(0, 0.3) for x in xs])
+        line = fit_within(
+            [(group, x, len(group) + 0.5 * x + rng.gauss(0, 0.3)) for group in ("a", "bcd") for x in range(6)]
+        )
         assert line is not None
         assert line.slope_error is not None
         slopes.append(line.slope)
@@ -35,15 +54,17 @@ def test_noise_around_a_planted_slope_stays_within_the_standard_error_it_causes(
 
 
 def test_a_rate_that_falls_with_each_doubling_has_that_slope() -> None:
-    line = fit_doublings((2**power - 1, 0.9 - 0.1 * power) for power in range(5))
+    line = fit_doublings(Point("a", 2**power - 1, 0.9 - 0.1 * power) for power in range(5))
     assert line is not None
     assert line.slope == pytest.approx(-0.1)
     assert line.intercept == pytest.approx(0.9)
 
 
-def test_without_two_different_places_there_is_no_line() -> None:
-    assert fit_line([1.0, 1.0], [2.0, 3.0]) is None
-    assert fit_power_law([(0, -1.0), (1, -1.0)]) is None
+def test_without_two_different_places_of_one_request_there_is_no_line() -> None:
+    assert fit_within([("a", 1.0, 2.0), ("a", 1.0, 3.0)]) is None
+    assert fit_within([("a", 1.0, 2.0), ("b", 2.0, 3.0)]) is None
+    assert fit_within([]) is None
+    assert fit_power_law([Point("a", 0, -1.0), Point("a", 1, -1.0)]) is None
 
 
 def test_the_chance_that_k_samples_hold_is_unbiased() -> None:
