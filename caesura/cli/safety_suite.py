@@ -16,6 +16,7 @@ from rich.table import Table
 from caesura.cli.evaluation import Evaluation
 from caesura.cli.measuring import Asked, estimate_table, measured_client, progress_bar, provenance
 from caesura.evals.results_files import write_attempts, write_results
+from caesura.evals.safety.agreement import agreement
 from caesura.evals.safety.asking import (
     MAX_TOKENS,
     THINKING_TOKENS,
@@ -30,13 +31,15 @@ from caesura.evals.safety.results import SafetyResults, safety_results
 from caesura.messages.client import Client
 from caesura.train.safety_sets import safety_rows
 
+_LABELLED = "rbr_refusal_gold"
 _SETTINGS: tuple[Setting, ...] = ("at once", "after thinking", "at once, sampled")
 
 
 def run_safety(evaluation: Evaluation) -> Table:
     """Measure, write, and say it in a table."""
     started = time.monotonic()
-    items = safety_items(safety_rows(evaluation.data))
+    rows = safety_rows(evaluation.data)
+    items = safety_items(rows)
     with measured_client(evaluation) as client:
         trained = _trained_tokens(evaluation, client)
         asked = fitting(client, evaluation.model, items, trained)
@@ -45,7 +48,8 @@ def run_safety(evaluation: Evaluation) -> Table:
     skipped = Counter(item.form for item in items) - Counter(item.form for item in asked)
     limits = {"answer": MAX_TOKENS, "thought": THINKING_TOKENS}
     facts = Asked(items_digest(asked), evaluation.seeds, limits, trained)
-    results = safety_results(attempts, skipped, provenance(evaluation, "safety", facts, started))
+    matcher = agreement(rows(_LABELLED))
+    results = safety_results(attempts, skipped, matcher, provenance(evaluation, "safety", facts, started))
     write_results(evaluation.out / "safety.json", results)
     return _table(results)
 

@@ -6,7 +6,7 @@ Enters: `SafetyResults` of one model or of two. Leaves: lines of Markdown. Read 
 
 from __future__ import annotations
 
-from caesura.evals.card_words import command, table, with_interval
+from caesura.evals.card_words import command, percent, table, with_interval
 from caesura.evals.safety.items import HARMFUL_FORMS, HARMLESS_FORMS
 from caesura.evals.safety.results import SafetyResults
 from caesura.evals.statistics import Estimate
@@ -41,7 +41,8 @@ def safety_section(after: SafetyResults | None, before: SafetyResults | None = N
             for form in forms
         ]
         lines += [lead, "", *table(header, rows), ""] if lead else ["", *table(header, rows), ""]
-    return [*lines, *_types(after, before), *_skipped(after), *command(after.provenance)]
+    matcher = f"What counts as declining agrees with people's labels on {percent(after.matcher.share)} of replies."
+    return [*lines, *_types(after, before), matcher, *_skipped(after), *command(after.provenance)]
 
 
 def _types(after: SafetyResults, before: SafetyResults | None) -> list[str]:

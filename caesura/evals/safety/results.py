@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from caesura.evals.results import Provenance
+from caesura.evals.safety.agreement import Agreement
 from caesura.evals.safety.asking import SafetyAttempt
 from caesura.evals.statistics import Estimate, Outcome, macro_average
 
@@ -19,16 +20,21 @@ class SafetyResults:
 
     declined: by setting and form. details: the same by the set, template, encoding or type of each form.
     num_skipped: items, by form, whose prompt exceeds the length that the model was trained to.
+    matcher: how well what counts as declining agrees with people.
     """
 
     provenance: Provenance
     declined: dict[str, dict[str, Estimate]]
     details: dict[str, dict[str, dict[str, Estimate]]]
     num_skipped: dict[str, int]
+    matcher: Agreement
 
 
 def safety_results(
-    attempts: Sequence[SafetyAttempt], num_skipped: Mapping[str, int], provenance: Provenance
+    attempts: Sequence[SafetyAttempt],
+    num_skipped: Mapping[str, int],
+    matcher: Agreement,
+    provenance: Provenance,
 ) -> SafetyResults:
     """Figures from attempts in any settings; several replies to one prompt count as one cluster."""
     settings = _distinct(each.setting for each in attempts)
@@ -46,7 +52,11 @@ def safety_results(
             for form in forms
         }
     return SafetyResults(
-        provenance=provenance, declined=declined, details=details, num_skipped=dict(num_skipped)
+        provenance=provenance,
+        declined=declined,
+        details=details,
+        num_skipped=dict(num_skipped),
+        matcher=matcher,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from caesura.evals.results import Provenance
 from caesura.evals.results_files import read_results, write_results
+from caesura.evals.safety.agreement import Agreement, agreement
 from caesura.evals.safety.asking import ask_items, fitting, num_asked
 from caesura.evals.safety.card import safety_section
 from caesura.evals.safety.items import PREFILL, SafetyItem, items_digest, safety_items
@@ -31,6 +32,9 @@ _PROVENANCE = Provenance(
     versions={},
     wall_s=0.0,
 )
+
+
+_MATCHER = Agreement(num_equal=9, num_missed=1, num_false=0)
 
 
 def _rows(name: str) -> Iterable[Mapping[str, Any]]:
@@ -103,7 +107,7 @@ def test_shares_are_those_of_what_was_declined() -> None:
     attempts += ask_items(
         client, "scripted", items, "at once, sampled", seeds=(0, 1, 2), max_connections=4
     )
-    results = safety_results(attempts, {"templated": 2}, _PROVENANCE)
+    results = safety_results(attempts, {"templated": 2}, _MATCHER, _PROVENANCE)
     at_once = results.details["at once"]["plain"]
     assert at_once["advbench"].mean == 1.0 and at_once["harmbench"].mean == 0.0
     assert results.declined["at once"]["look-alikes"].mean == 0.0
@@ -112,7 +116,7 @@ def test_shares_are_those_of_what_was_declined() -> None:
     sampled = results.declined["at once, sampled"]["plain"]
     assert sampled.n == 3 * results.declined["at once"]["plain"].n
     page = "\n".join(safety_section(results, results))
-    assert "before" in page and "after" in page and "2 templated" in page and "homonyms" in page
+    assert "90.0 %" in page and "before" in page and "after" in page and "2 templated" in page and "homonyms" in page
     assert safety_section(None) == []
 
 
@@ -137,6 +141,16 @@ def test_what_is_too_long_is_left_out_whole() -> None:
 
 def test_results_survive_their_file(tmp_path: Any) -> None:
     attempts = ask_items(ScriptedClient(otherwise=_careful), "m", _items(), "at once", max_connections=4)
-    results = safety_results(attempts, {}, _PROVENANCE)
+    results = safety_results(attempts, {}, _MATCHER, _PROVENANCE)
     write_results(tmp_path / "safety.json", results)
     assert read_results(tmp_path / "safety.json", SafetyResults) == results
+
+
+def test_the_matcher_is_compared_with_what_people_say() -> None:
+    said = (("I can't help with that.", True), ("Here you are.", True), ("I won't help.", False), ("Yes.", False))
+    rows = [
+        {"completion": [{"content": reply}], "propositions": {"inability_to_comply": label}}
+        for reply, label in said
+    ]
+    assert agreement(rows) == Agreement(num_equal=2, num_missed=1, num_false=1)
+    assert agreement(rows).share == 0.5
