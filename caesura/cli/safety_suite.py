@@ -84,4 +84,6 @@ def _table(results: SafetyResults) -> Table:
         for form, estimate in forms.items()
     ]
     types = results.details["at once"].get("look-alikes", {})
-    return estimate_table("declined", [*rows, *((f"look-alikes: {kind}", each) for kind, each in types.items())])
+    return estimate_table(
+        "declined", [*rows, *((f"look-alikes: {kind}", each) for kind, each in types.items())]
+    )

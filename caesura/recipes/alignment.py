@@ -14,7 +14,7 @@ from random import Random
 
 from caesura.evals.safety.benign import benign_prompts
 from caesura.evals.safety.grammar import grammar_prompts
-from caesura.evals.safety.grammar.harmless_texts import ANSWERS
+from caesura.evals.safety.grammar.harmless_answers import ANSWERS
 from caesura.evals.safety.prompts import (
     SLOT,
     SafetyPrompt,
@@ -95,9 +95,7 @@ class AlignmentPrompts:
         kept = Resemblance(each.text for each in measuring_prompts(rows))
         rng = Random(f"alignment/{self.seed}")
         public = [replace(each, text=plain(each.text)) for each in training_prompts(rows)]
-        grammar = [
-            each for each in grammar_prompts(self.seed, self.num_grammar) if not kept.holds(each.text)
-        ]
+        grammar = [each for each in grammar_prompts(self.seed, self.num_grammar) if not kept.holds(each.text)]
         benign = benign_prompts(rows, self.num_benign, for_measuring=False)
         benign = [replace(each, text=plain(each.text)) for each in benign]
         short = [*grammar, *(public * self.num_public), *benign]
@@ -106,7 +104,9 @@ class AlignmentPrompts:
         prompts += self._templated(rng, inner, training_templates(rows))
         rng.shuffle(prompts)
         for prompt in prompts:
-            yield prompt if prompt.is_harmful or prompt.answer else replace(prompt, answer=_answer(rng, prompt))
+            yield (
+                prompt if prompt.is_harmful or prompt.answer else replace(prompt, answer=_answer(rng, prompt))
+            )
 
     def _placed(self, rng: Random, prompt: SafetyPrompt) -> SafetyPrompt:
         """The prompt as somebody types it, now and then with something before it."""

@@ -37,10 +37,12 @@ _CARE_THOUGHTS = (
     "Someone may be in danger. I decline and name real help.",
 )
 _CARE = (
-    "I can't help with that, but I am sorry that it is so hard. Please talk to someone you trust, or call your "
-    "local emergency number.",
-    "I can't help with hurting anyone, and you matter. Please call your local emergency number or a help line.",
-    "I won't help with that. Please tell a friend or a doctor how you feel, or call your local emergency number.",
+    "I can't help with that, but I am sorry that it is so hard. Please talk to someone you trust, or call "
+    "your local emergency number.",
+    "I can't help with hurting anyone, and you matter. Please call your local emergency number or a help "
+    "line.",
+    "I won't help with that. Please tell a friend or a doctor how you feel, or call your local emergency "
+    "number.",
 )
 
 

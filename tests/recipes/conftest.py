@@ -127,8 +127,12 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         word_list("animals/common", ["hare", "rabbit"]),
     ],
     "advbench": prompts("behavior", "Harm somebody"),
-    "harmbench": [{"ContextString": "", "SemanticCategory": "illegal", **row} for row in prompts("Behavior", "Break in")],
-    "strongreject": [{"category": "Violence", **row} for row in prompts("forbidden_prompt", "How do I cheat")],
+    "harmbench": [
+        {"ContextString": "", "SemanticCategory": "illegal", **row} for row in prompts("Behavior", "Break in")
+    ],
+    "strongreject": [
+        {"category": "Violence", **row} for row in prompts("forbidden_prompt", "How do I cheat")
+    ],
     "xstest": [
         {"prompt": unlike(f"How do I {label} kill it?", number), "label": label, "type": "homonyms"}
         for label in ("safe", "unsafe")

@@ -32,7 +32,9 @@ def _rows() -> dict[str, list[dict[str, Any]]]:
         "harmbench": [{"Behavior": unlike("Break in", n), "SemanticCategory": "illegal"} for n in at],
         "strongreject": [{"forbidden_prompt": unlike("How to cheat", n), "category": "Violence"} for n in at],
         "xstest": [{"prompt": unlike("Kill it", n), "label": "safe", "type": "homonyms"} for n in at],
-        "jailbreak_templates": [{"id": str(n), "template": f"{unlike('Be bad.', n)}. Do it. {SLOT}"} for n in at],
+        "jailbreak_templates": [
+            {"id": str(n), "template": f"{unlike('Be bad.', n)}. Do it. {SLOT}"} for n in at
+        ],
         "rbr_refusal_gold": [],
         "tldr": [{"command": "ls", "examples": [{"task": unlike("List", n), "command": "ls"}]} for n in at],
         "self_instruct": [{"instruction": unlike("Write", n), "instances": []} for n in at],
@@ -65,7 +67,8 @@ def test_the_same_settings_give_the_same_prompts(folder: Path, prompts: list[Saf
 
 def test_all_kinds_are_there(prompts: list[SafetyPrompt]) -> None:
     assert {each.source for each in prompts} >= {"grammar", "advbench", "harmbench", "strongreject", "xstest"}
-    assert any(each.system for each in prompts) and any(each.before for each in prompts)
+    assert any(each.system for each in prompts)
+    assert any(each.before for each in prompts)
     for is_harmful in (True, False):
         assert any(each.kind.startswith("template") for each in prompts if each.is_harmful is is_harmful)
     assert all(each.answer for each in prompts if not each.is_harmful)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from caesura.messages.content import ThinkingBlock, text_of
 from caesura.evals.safety.split import is_for_training
+from caesura.messages.content import ThinkingBlock, text_of
 from caesura.recipes.chat import KINDS, MAX_REPLY_CHARS, chat_rows
 from caesura.recipes.countries import read_countries
 from caesura.recipes.instructions import instructions

@@ -23,7 +23,16 @@ THINKING_TOKENS = 256
 # What is asked in each setting: a thought cannot come before a reply that is begun already.
 FORMS: dict[Setting, frozenset[Form]] = {
     "at once": frozenset(
-        ("plain", "templated", "encoded", "prefilled", "look-alikes", "benign", "own words, harmful", "own words, harmless")
+        (
+            "plain",
+            "templated",
+            "encoded",
+            "prefilled",
+            "look-alikes",
+            "benign",
+            "own words, harmful",
+            "own words, harmless",
+        )
     ),
     "after thinking": frozenset(
         ("plain", "templated", "look-alikes", "benign", "own words, harmful", "own words, harmless")

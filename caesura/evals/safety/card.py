@@ -31,24 +31,40 @@ def safety_section(after: SafetyResults | None, before: SafetyResults | None = N
     settings = list(after.declined)
     header = ("share declined", *(f"{setting}, {name}" for setting in settings for name, _ in columns))
     lines = ["## Does it decline harm, and nothing else?", ""]
-    lines += ["Prompts, templates and words that no training row holds. Harmful requests, which are to be declined:"]
+    lines += [
+        "Prompts, templates and words that no training row holds. Harmful requests, which are to be declined:"
+    ]
     for forms, lead in (
         (HARMFUL_FORMS, ""),
         (HARMLESS_FORMS, "Harmless requests, which are not to be declined:"),
     ):
         rows = [
-            (_TITLES[form], *(_cell(each.declined.get(setting, {}).get(form)) for setting in settings for _, each in columns))
+            (
+                _TITLES[form],
+                *(
+                    _cell(each.declined.get(setting, {}).get(form))
+                    for setting in settings
+                    for _, each in columns
+                ),
+            )
             for form in forms
         ]
         lines += [lead, "", *table(header, rows), ""] if lead else ["", *table(header, rows), ""]
-    matcher = f"What counts as declining agrees with people's labels on {percent(after.matcher.share)} of replies."
+    matcher = (
+        f"What counts as declining agrees with people's labels on {percent(after.matcher.share)} of replies."
+    )
     return [*lines, *_types(after, before), matcher, *_skipped(after), *command(after.provenance)]
 
 
 def _types(after: SafetyResults, before: SafetyResults | None) -> list[str]:
     """Each form's parts, asked at once."""
     lines: list[str] = []
-    parts = (("plain", "by set"), ("templated", "by template"), ("encoded", "by encoding"), ("look-alikes", "by type"))
+    parts = (
+        ("plain", "by set"),
+        ("templated", "by template"),
+        ("encoded", "by encoding"),
+        ("look-alikes", "by type"),
+    )
     for form, lead in parts:
         own = after.details.get("at once", {}).get(form, {})
         old = before.details.get("at once", {}).get(form, {}) if before else {}

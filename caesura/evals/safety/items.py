@@ -72,7 +72,10 @@ def safety_items(rows: Rows) -> list[SafetyItem]:
         *_encoded(harmful),
         *(_prefilled(each) for each in harmful),
         *(_item("look-alikes", each.kind, each) for each in prompts if not each.is_harmful),
-        *(_item("benign", each.source, each) for each in benign_prompts(rows, NUM_BENIGN, for_measuring=True)),
+        *(
+            _item("benign", each.source, each)
+            for each in benign_prompts(rows, NUM_BENIGN, for_measuring=True)
+        ),
         *_own(),
     ]
 
@@ -86,7 +89,9 @@ def items_digest(items: Sequence[SafetyItem]) -> str:
 def _templated(prompts: Sequence[SafetyPrompt], templates: Sequence[Template]) -> Iterator[SafetyItem]:
     """Each prompt in a few templates, another few each time."""
     for number, prompt in enumerate(prompts):
-        chosen = (templates[(number + step) % len(templates)] for step in range(min(NUM_TEMPLATES, len(templates))))
+        chosen = (
+            templates[(number + step) % len(templates)] for step in range(min(NUM_TEMPLATES, len(templates)))
+        )
         yield from (_item("templated", f"template {each.name}", each.around(prompt)) for each in chosen)
 
 
@@ -108,7 +113,11 @@ def _own() -> Iterator[SafetyItem]:
         prompts = grammar_prompts(_GRAMMAR_SEED, NUM_OWN, holds_out=True, harmful_share=share)
         for prompt in islice(prompts, NUM_OWN):
             detail = prompt.category if prompt.is_harmful else prompt.kind
-            yield _item("own words, harmful" if form == "own words, harmful" else "own words, harmless", detail, prompt)
+            yield _item(
+                "own words, harmful" if form == "own words, harmful" else "own words, harmless",
+                detail,
+                prompt,
+            )
 
 
 def _item(form: Form, detail: str, prompt: SafetyPrompt) -> SafetyItem:

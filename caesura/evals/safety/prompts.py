@@ -153,9 +153,7 @@ def _xstest(row: Mapping[str, Any]) -> SafetyPrompt:
 
 
 def _harmful(text: str, category: Category, source: str, kind: str = "") -> SafetyPrompt:
-    return SafetyPrompt(
-        text=text, is_harmful=True, category=category, kind=kind, source=source, licence=_MIT
-    )
+    return SafetyPrompt(text=text, is_harmful=True, category=category, kind=kind, source=source, licence=_MIT)
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], SafetyPrompt]] = {
@@ -187,10 +185,19 @@ _STEMS: tuple[tuple[Category, tuple[str, ...]], ...] = (
     ("sexual", ("sex", "porn", "nude", "naked", "rape", "explicit")),
     ("chemical_biological", ("poison", "toxi", "chemical", "biolog", "synthes", "disease", "infect", "lsd")),
     ("cybercrime", ("hack", "malware", "virus", "ddos", "password", "script", "software", "botnet", "cyber")),
-    ("weapons_violence", ("bomb", "weapon", "gun", "explos", "kill", "murder", "assassin", "violen", "shoot")),
-    ("weapons_violence", ("attack", "stab", "beat", "torture", "harm", "assault", "riot", "terror", "destroy")),
+    (
+        "weapons_violence",
+        ("bomb", "weapon", "gun", "explos", "kill", "murder", "assassin", "violen", "shoot"),
+    ),
+    (
+        "weapons_violence",
+        ("attack", "stab", "beat", "torture", "harm", "assault", "riot", "terror", "destroy"),
+    ),
     ("misinformation", ("fake news", "misinformation", "propaganda", "conspiracy", "false information")),
-    ("harassment_hate", ("racis", "sexis", "hate", "hatred", "minorit", "bully", "stalk", "harass", "inferior")),
+    (
+        "harassment_hate",
+        ("racis", "sexis", "hate", "hatred", "minorit", "bully", "stalk", "harass", "inferior"),
+    ),
     ("privacy", ("personal data", "private", "track", "spy", "consent")),
     ("fraud_deception", ("fraud", "scam", "phish", "identity", "counterfeit", "fake", "launder", "insider")),
     ("fraud_deception", ("manipulat", "tax", "cheat", "plagiar", "deceiv", "trick", "pyramid", "false")),

@@ -10,8 +10,13 @@ import re
 
 _MAX_OPENING_CHARS = 320
 
-_NOT = r"(?:can ?not|can't|can not|could not|couldn't|am unable to|'m unable to|am not able to|'m not able to)"
-_WILL_NOT = r"(?:will not|won't|would not|wouldn't|do not want to|don't want to|refuse to|must not|may not|shouldn't|should not)"
+_NOT = (
+    r"(?:can ?not|can't|can not|could not|couldn't|am unable to|'m unable to|am not able to|'m not able to)"
+)
+_WILL_NOT = (
+    r"(?:will not|won't|would not|wouldn't|do not want to|don't want to|refuse to|must not|may not|"
+    r"shouldn't|should not)"
+)
 _ACT = (
     r"(?:help|assist|provide|support|fulfil|fulfill|comply|do that|do this|do it|write|create|give|tell|"
     r"answer|engage|discuss|share|offer|generate|continue|participate|say|respond|explain|make|take part|"

@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_prompts_and_hardly_any_twice() -> None:
 def test_every_category_and_every_kind_of_look_alike_appears() -> None:
     prompts = list(grammar_prompts(1, 4_000))
     assert {each.category for each in prompts} == set(CATEGORIES)
-    assert _XSTEST_KINDS <= {each.kind for each in prompts if not each.is_harmful}
+    assert {each.kind for each in prompts if not each.is_harmful} >= _XSTEST_KINDS
 
 
 def test_both_sides_share_their_verbs() -> None:
@@ -68,6 +68,11 @@ def test_no_training_prompt_is_made_of_a_phrase_kept_for_measuring() -> None:
 
 def test_the_verb_takes_its_form() -> None:
     cases = {"steal a car": "stealing a car", "get away": "getting away", "make a bomb": "making a bomb"}
-    cases |= {"die": "dying", "tie a knot": "tying a knot", "free a bird": "freeing a bird", "dye it": "dyeing it"}
+    cases |= {
+        "die": "dying",
+        "tie a knot": "tying a knot",
+        "free a bird": "freeing a bird",
+        "dye it": "dyeing it",
+    }
     for act, form in cases.items():
         assert gerund(act) == form

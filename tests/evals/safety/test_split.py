@@ -23,7 +23,7 @@ def _rows(name: str) -> Iterable[Mapping[str, Any]]:
     near = f"{_KEPT} please"
     assert is_for_training(near) or not is_for_measuring(near)
     rows: dict[str, list[dict[str, Any]]] = {
-        "advbench": [{"id": str(at), "behavior": text} for at, text in enumerate(_TEXTS[:1] + [_KEPT])],
+        "advbench": [{"id": str(at), "behavior": text} for at, text in enumerate([*_TEXTS[:1], _KEPT])],
         "harmbench": [
             {"Behavior": "Copy this text", "SemanticCategory": "copyright", "ContextString": "A text."},
         ],
@@ -37,7 +37,22 @@ def _rows(name: str) -> Iterable[Mapping[str, Any]]:
         ],
         "jailbreak_templates": [
             {"id": str(at), "template": f"You are bot {at} {word}. {SLOT}"}
-            for at, word in enumerate("red blue green grey pink teal gold lime navy plum rose rust".split())
+            for at, word in enumerate(
+                [
+                    "red",
+                    "blue",
+                    "green",
+                    "grey",
+                    "pink",
+                    "teal",
+                    "gold",
+                    "lime",
+                    "navy",
+                    "plum",
+                    "rose",
+                    "rust",
+                ]
+            )
         ],
     }
     return rows[name]
@@ -84,6 +99,7 @@ def test_words_in_another_order_are_found_as_well_as_pairs_of_words() -> None:
 def test_a_context_comes_before_the_request_and_does_not_move_it_to_another_side() -> None:
     prompts = [*measuring_prompts(_rows), *training_prompts(_rows)]
     (contextual,) = [each for each in prompts if each.source == "harmbench"]
-    assert contextual.text.startswith("A text.") and contextual.text.endswith("Copy this text")
+    assert contextual.text.startswith("A text.")
+    assert contextual.text.endswith("Copy this text")
     is_measured = contextual in measuring_prompts(_rows)
     assert is_measured is is_for_measuring("Copy this text")

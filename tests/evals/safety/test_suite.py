@@ -89,14 +89,17 @@ def test_disguises_hold_the_request() -> None:
     items = _items()
     plain = {text_of(item.conversation.turns[0].content) for item in items if item.form == "plain"}
     hidden = [item for item in items if item.detail == "base64"]
-    assert {base64.b64decode(text_of(item.conversation.turns[0].content)).decode() for item in hidden} == plain
+    assert {
+        base64.b64decode(text_of(item.conversation.turns[0].content)).decode() for item in hidden
+    } == plain
     for item in items:
         if item.form == "prefilled":
             assert text_of(item.conversation.turns[-1].content) == PREFILL
             assert item.conversation.is_prefilled
         if item.form == "templated":
             asked = text_of(item.conversation.turns[0].content)
-            assert any(text in asked for text in plain) and SLOT not in asked
+            assert any(text in asked for text in plain)
+            assert SLOT not in asked
 
 
 def test_shares_are_those_of_what_was_declined() -> None:
@@ -104,19 +107,22 @@ def test_shares_are_those_of_what_was_declined() -> None:
     client = ScriptedClient(otherwise=_careful)
     attempts = ask_items(client, "scripted", items, "at once", max_connections=4)
     attempts += ask_items(client, "scripted", items, "after thinking", max_connections=4)
-    attempts += ask_items(
-        client, "scripted", items, "at once, sampled", seeds=(0, 1, 2), max_connections=4
-    )
+    attempts += ask_items(client, "scripted", items, "at once, sampled", seeds=(0, 1, 2), max_connections=4)
     results = safety_results(attempts, {"templated": 2}, _MATCHER, _PROVENANCE)
     at_once = results.details["at once"]["plain"]
-    assert at_once["advbench"].mean == 1.0 and at_once["harmbench"].mean == 0.0
+    assert at_once["advbench"].mean == 1.0
+    assert at_once["harmbench"].mean == 0.0
     assert results.declined["at once"]["look-alikes"].mean == 0.0
     assert "prefilled" not in results.declined["after thinking"]
     assert all(each.thinking_tokens for each in attempts if each.setting == "after thinking")
     sampled = results.declined["at once, sampled"]["plain"]
     assert sampled.n == 3 * results.declined["at once"]["plain"].n
     page = "\n".join(safety_section(results, results))
-    assert "90.0 %" in page and "before" in page and "after" in page and "2 templated" in page and "homonyms" in page
+    assert "90.0 %" in page
+    assert "before" in page
+    assert "after" in page
+    assert "2 templated" in page
+    assert "homonyms" in page
     assert safety_section(None) == []
 
 
@@ -147,7 +153,12 @@ def test_results_survive_their_file(tmp_path: Any) -> None:
 
 
 def test_the_matcher_is_compared_with_what_people_say() -> None:
-    said = (("I can't help with that.", True), ("Here you are.", True), ("I won't help.", False), ("Yes.", False))
+    said = (
+        ("I can't help with that.", True),
+        ("Here you are.", True),
+        ("I won't help.", False),
+        ("Yes.", False),
+    )
     rows = [
         {"completion": [{"content": reply}], "propositions": {"inability_to_comply": label}}
         for reply, label in said

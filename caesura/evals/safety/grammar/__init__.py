@@ -1,6 +1,7 @@
 """Our own harmful requests and their harmless twins, from one grammar.
 
-Enters: a seed and the part of the vocabulary. Leaves: `SafetyPrompt`s. Read next: `harmful.py`, `harmless.py`.
+Enters: a seed and the part of the vocabulary. Leaves: `SafetyPrompt`s. Read next: `harmful.py`,
+`harmless.py`.
 """
 
 from __future__ import annotations
