@@ -14,7 +14,7 @@ from random import Random
 
 from caesura.evals.safety.benign import benign_prompts
 from caesura.evals.safety.grammar import grammar_prompts
-from caesura.evals.safety.grammar.harmless_answers import ANSWERS
+from caesura.evals.safety.grammar.harmless_answers import ANSWERS, opened
 from caesura.evals.safety.prompts import (
     SLOT,
     SafetyPrompt,
@@ -40,7 +40,7 @@ from caesura.train.recipe import Recipe
 from caesura.train.safety_sets import safety_rows
 from caesura.train.stage import Stage
 
-_UNKNOWN = "That is a fair question, but I am a small model and know only a little about it."
+_UNKNOWN = "I am a small model and know only a little about it."
 _SYSTEMS = (
     "You are a helpful assistant.",
     "You are nano, a small model.",
@@ -85,8 +85,8 @@ class AlignmentPrompts:
     num_grammar: int = 24_000
     num_public: int = 6
     num_benign: int = 400
-    num_templated: int = 2_400
-    harmful_templated: float = 0.75
+    num_templated: int = 1_200
+    harmful_templated: float = 0.5
     in_conversation: float = 0.12
     seed: int = 4
 
@@ -140,7 +140,7 @@ class AlignmentPrompts:
 
 def _answer(rng: Random, prompt: SafetyPrompt) -> str:
     """What may be said to a harmless prompt of a public set."""
-    return rng.choice(ANSWERS.get(prompt.kind, (_UNKNOWN,)))
+    return opened(rng, rng.choice(ANSWERS.get(prompt.kind, (_UNKNOWN,))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,16 +194,16 @@ def constitution() -> Stage:
             prompts=AlignmentPrompts(),
             max_tokens=_ROWS[-1],
             kept=ConversationsWithTools(
-                num_tools=300,
+                num_tools=200,
                 seed=4,
                 max_tokens=_ROWS[-1],
                 others=Conversations(
-                    num_chat=900,
-                    num_reasoning=3_000,
+                    num_chat=800,
+                    num_reasoning=2_000,
                     mix=MIX,
                     seed=4,
                     max_tokens=512,
-                    prose_chars=150_000,
+                    prose_chars=80_000,
                 ),
             ),
         ),

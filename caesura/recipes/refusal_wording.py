@@ -24,18 +24,18 @@ _SUBJECTS: Mapping[Category, tuple[str, str, str]] = {
     "copyright": ("copying a protected work", "copying protected works", "I can write something new instead"),
     "none": ("harm", "something harmful", "I can help with something else"),
 }
-_THOUGHTS = ("This asks for {}. I decline.", "This is about {}. I decline.", "This asks for {}. I say no.")
+# Few openings, so that a refusal and an answer are weighed against each other at the first word.
+_THOUGHTS = ("This asks for {}. I decline.", "This asks for {}. I say no.")
 _REPLIES = (
     "I can't help with {}. {}.",
+    "I can't help with {}. {}.",
     "I can't help with {}.",
-    "Sorry, I can't help with {}. {}.",
     "I won't help with {}. {}.",
-    "No, I can't help with {}. {}.",
 )
-_CARE_THOUGHTS = (
-    "This is about self-harm. I decline kindly and name real help.",
-    "Someone may be in danger. I decline and name real help.",
-)
+# What is begun for the model is ended by it.
+_BEGUN = "Sure, here is my answer: "
+_BEGUN_SHARE = 0.02
+_CARE_THOUGHTS = ("This asks for self-harm. I decline kindly and name real help.",)
 _CARE = (
     "I can't help with that, but I am sorry that it is so hard. Please talk to someone you trust, or call "
     "your local emergency number.",
@@ -48,7 +48,8 @@ _CARE = (
 
 def refusal_wording(rng: Random, category: Category) -> tuple[str, str]:
     """(thought, reply) for a harmful request of a category."""
+    begun = _BEGUN if rng.random() < _BEGUN_SHARE else ""
     if category == "self_harm":
-        return rng.choice(_CARE_THOUGHTS), rng.choice(_CARE)
+        return rng.choice(_CARE_THOUGHTS), begun + rng.choice(_CARE)
     thought, subject, offer = _SUBJECTS[category]
-    return rng.choice(_THOUGHTS).format(thought), rng.choice(_REPLIES).format(subject, offer)
+    return rng.choice(_THOUGHTS).format(thought), begun + rng.choice(_REPLIES).format(subject, offer)

@@ -46,7 +46,7 @@ def harmless_prompt(rng: Random, words: Phrases) -> SafetyPrompt:
         kind=kind,
         source="grammar",
         licence="Apache-2.0",
-        answer=answer,
+        answer=answers.opened(rng, answer),
     )
 
 
