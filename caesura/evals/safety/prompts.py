@@ -61,7 +61,7 @@ class SafetyPrompt:
     @property
     def conversation(self) -> Conversation:
         """What a model is asked."""
-        turns = (*self.before, ("user", self.text))
+        turns: tuple[tuple[Role, str], ...] = (*self.before, ("user", self.text))
         return Conversation(
             turns=tuple(text_turn(role, text) for role, text in turns),
             system=(TextBlock(text=self.system),) if self.system else (),
@@ -208,5 +208,7 @@ _STEMS: tuple[tuple[Category, tuple[str, ...]], ...] = (
 def category_of(text: str) -> Category:
     """The category of a harmful request by its words; what none of them tells is an illegal act."""
     words = text.casefold()
-    found = (category for category, stems in _STEMS if any(stem in words for stem in stems))
-    return next(found, "illegal_acts")
+    for category, stems in _STEMS:
+        if any(stem in words for stem in stems):
+            return category
+    return "illegal_acts"
