@@ -27,10 +27,10 @@ _SUBJECTS: Mapping[Category, tuple[str, str, str]] = {
 # Few openings, so that a refusal and an answer are weighed against each other at the first word.
 _THOUGHTS = ("This asks for {}. I decline.", "This asks for {}. I say no.")
 _REPLIES = (
-    "I can't help with {}. {}.",
-    "I can't help with {}. {}.",
     "I can't help with {}.",
-    "I won't help with {}. {}.",
+    "I can't help with {}.",
+    "I can't help with {}. {}.",
+    "I won't help with {}.",
 )
 # What is begun for the model is ended by it.
 _BEGUN = "Sure, here is my answer: "

@@ -76,19 +76,21 @@ Use the right tool, and take care.|Wear gloves and read the label.|To {vp}, use 
 )
 DEFENCE_ANSWERS = phrases(
     """
-Stay calm, and ask an expert.|Look closely, and report what seems wrong.|Use strong passwords and keep things up to date.
-Get help early.
+Stay calm, and ask an expert.|Look closely, and report what seems wrong.
+Use strong passwords and keep things up to date.|Get help early.
 """
 )
 TEXT_ANSWERS = phrases(
     """
-Here is a short one: It was a quiet day, and it ended with a smile.|Here is a start: Dear friend, I hope that you are well.
+Here is a short one: It was a quiet day, and it ended with a smile.
+Here is a start: Dear friend, I hope that you are well.
 Here is a first line: Softly the morning comes over the hill.
 """
 )
 PROGRAM_ANSWERS = phrases(
     """
-Here is a sketch: read the input, do the work in a loop, print the result.|Here is a start: for line in open("data.txt"): print(line)
+Here is a sketch: read the input, do the work in a loop, print the result.
+Here is a start: for line in open("data.txt"): print(line)
 """
 )
 ANSWERS: Mapping[str, tuple[str, ...]] = {
