@@ -31,22 +31,23 @@ class Suite(StrEnum):
     OBEDIENCE = "obedience"
     LANGUAGE = "language"
     TOOLS = "tools"
+    SAFETY = "safety"
     ALL = "all"
 
 
 _SUITE = typer.Argument(
     help="reasoning: accuracy over thinking budgets. padding: filler instead of thinking. obedience: modes "
-    "and budgets. language: minimal pairs and bits per byte. tools: calls and records as JSON. all: one "
-    "after the other."
+    "and budgets. language: minimal pairs and bits per byte. tools: calls and records as JSON. safety: "
+    "what is declined. all: one after the other."
 )
 _MODEL = typer.Option(help="A model folder; a name with --base-url; `nano` is the one that comes along.")
 _BUDGETS = typer.Option(help="Thinking budgets in tokens, separated by commas; 0 answers at once.")
 _PROBLEMS = typer.Option(min=1, help="Problems of each family and seed.")
 _SEEDS = typer.Option(min=1, help="How many seeds draw problems.")
-_URL = typer.Option(help="A Messages server to ask instead; for reasoning, obedience and tools.")
+_URL = typer.Option(help="A Messages server to ask instead; for reasoning, obedience, tools and safety.")
 _KEY = typer.Option(envvar="CAESURA_API_KEY", help="Its key, if any.")
 _OUT = typer.Option(help="Where the results go; default runs/evals/NAME.")
-_DATA = typer.Option(envvar="CAESURA_DATA", help="The data sets' folder, for language and tools.")
+_DATA = typer.Option(envvar="CAESURA_DATA", help="The data sets' folder, for language, tools and safety.")
 _RUN = typer.Option(help="The training run's folder, for the report; found where the model lies in one.")
 _CONNECTIONS = typer.Option(min=1, help="Requests at a time.")
 _KV_DTYPE = typer.Option(help="How keys and values are kept; the language suite keeps none.")

@@ -61,9 +61,9 @@ class Evaluation:
         words = ["caesura", "eval", suite, "--model", self.source]
         if suite in ("reasoning", "padding"):
             words += ["--budgets", ",".join(map(str, self.budgets))]
-        if suite != "language":
+        if suite not in ("language", "safety"):
             words += ["--problems", str(self.num_problems)]
-        if suite in ("reasoning", "padding", "tools"):
+        if suite in ("reasoning", "padding", "tools", "safety"):
             words += ["--seeds", str(self.num_seeds)]
         words += ["--base-url", self.base_url] if self.base_url else []
         if suite != "language" and self.kv_dtype != KVDtype.AUTO:

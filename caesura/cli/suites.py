@@ -17,6 +17,7 @@ from rich.table import Table
 
 from caesura.cli.evaluation import Evaluation
 from caesura.cli.measuring import Asked, estimate_table, measured_client, progress_bar, provenance
+from caesura.cli.safety_suite import run_safety
 from caesura.cli.screen import stdout
 from caesura.cli.tool_suite import run_tools
 from caesura.evals.attempts import Attempt, Condition, Posed, at_budget, pose, prompts_digest
@@ -79,6 +80,8 @@ def run_suites(evaluation: Evaluation) -> None:
                 stdout.print(ASKING[suite](session))
     if "tools" in evaluation.suites:
         stdout.print(run_tools(evaluation))
+    if "safety" in evaluation.suites:
+        stdout.print(run_safety(evaluation))
     if "language" in evaluation.suites:
         stdout.print(run_language(evaluation))
 

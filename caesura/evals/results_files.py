@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from caesura.evals.attempts import Attempt
+from caesura.evals.safety.asking import SafetyAttempt
 from caesura.evals.tool_grading import ToolAttempt
 from caesura.messages.errors import DataError
 
@@ -45,7 +46,7 @@ def read_if_there(path: Path, kind: type[Value]) -> Value | None:
     return read_results(path, kind) if path.is_file() else None
 
 
-def write_attempts(path: Path, attempts: Iterable[Attempt | ToolAttempt]) -> None:
+def write_attempts(path: Path, attempts: Iterable[Attempt | ToolAttempt | SafetyAttempt]) -> None:
     """One line of JSON an attempt."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(asdict(each), ensure_ascii=False) for each in attempts)

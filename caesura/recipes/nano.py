@@ -30,7 +30,7 @@ _TEXT_ROW = 256
 _CHAT_ROWS = (128, 256, 512)
 _TOOL_ROWS = (256, 512, 1024, 1536)
 # Families whose steps are harder to learn come more often.
-_MIX = ReasoningMix(
+MIX = ReasoningMix(
     weights={
         "addition": 0.5,
         "boolean": 1.5,
@@ -148,7 +148,7 @@ def sft() -> Stage:
         documents=Conversations(
             num_chat=40_000,
             num_reasoning=260_000,
-            mix=_MIX,
+            mix=MIX,
             seed=2,
             max_tokens=_CHAT_ROWS[-1],
             prose_chars=10_000_000,  # a tenth of the tokens
@@ -174,7 +174,7 @@ def tools() -> Stage:
             others=Conversations(
                 num_chat=7_000,
                 num_reasoning=46_000,
-                mix=_MIX,
+                mix=MIX,
                 seed=3,
                 max_tokens=_CHAT_ROWS[-1],
                 prose_chars=1_800_000,
@@ -193,7 +193,7 @@ def control() -> Recipe:
 
     What it reaches is what answers alone can teach; what nano reaches beyond it is owed to thinking.
     """
-    mix = replace(_MIX, fast=0.7, cut=0.0, filler=0.3, free_choice=0.0)
+    mix = replace(MIX, fast=0.7, cut=0.0, filler=0.3, free_choice=0.0)
     trained = sft()
     stage = replace(
         trained,

@@ -1,22 +1,23 @@
 """Harmful requests, declined in a sentence, and harmless ones that only sound like them.
 
 Enters: the data folder (advbench, harmbench, strongreject, xstest; the developer halves).
-Leaves: one `Kind` each. A fifth of the prompts, by hash, is kept out for measuring.
+Leaves: one `Kind` each. What is kept for measuring (`caesura/evals/safety/split.py`) is never among them.
 Read next: `instructions.py`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from caesura.evals.safety.prompts import SafetyPrompt, training_prompts
 from caesura.messages.content import Role
-from caesura.recipes.plain import bucket, plain
+from caesura.recipes.plain import plain
 from caesura.recipes.wording import Exchange, Kind, ask, casual
-from caesura.train.sets import SETS, open_set
+from caesura.train.safety_sets import safety_rows
+from caesura.train.sets import SETS
 
-_HELD_OUT_ONE_IN = 5
 _MAX_PROMPT_CHARS = 400
 
 _REFUSALS = (
@@ -116,8 +117,7 @@ _DISTRESS_REPLIES = (
 
 def refusals(folder: Path) -> Kind:
     """A harmful request and a short refusal; now and then someone in distress and a kind word."""
-    prompts = [pair for name in ("advbench", "harmbench", "strongreject") for pair in _harmful(folder, name)]
-    prompts += [(prompt, "xstest") for prompt, label, _ in _xstest(folder) if label == "unsafe"]
+    prompts = [(each.text, each.source) for each in _prompts(folder) if each.is_harmful]
 
     def draw(rng: random.Random) -> Exchange:
         if rng.random() < 0.06:
@@ -131,7 +131,7 @@ def refusals(folder: Path) -> Kind:
 
 def look_alikes(folder: Path) -> Kind:
     """Harmless requests with harsh words: answered, or honestly not known, never refused."""
-    safe = [(prompt, kind) for prompt, label, kind in _xstest(folder) if label == "safe"]
+    safe = [(each.text, each.kind) for each in _prompts(folder) if not each.is_harmful]
 
     def draw(rng: random.Random) -> Exchange:
         if rng.random() < 0.4 or not safe:
@@ -150,22 +150,7 @@ def _exchange(rng: random.Random, prompt: str, answer: str, thought: str, name: 
     return Exchange(turns=turns, thought=thought, source=name, licence=SETS[name].licence)
 
 
-def is_for_training(prompt: str) -> bool:
-    """Whether a safety prompt belongs to the four fifths that may be trained on."""
-    return bucket(prompt, _HELD_OUT_ONE_IN) != 0
-
-
-def _harmful(folder: Path, name: str) -> Iterator[tuple[str, str]]:
-    """The prompts of one set of harmful requests, with its name."""
-    fields = {"advbench": "behavior", "harmbench": "Behavior", "strongreject": "forbidden_prompt"}
-    for row in open_set(folder, name):
-        prompt = str(row[fields[name]])
-        if is_for_training(prompt) and len(prompt) <= _MAX_PROMPT_CHARS and not row.get("ContextString"):
-            yield plain(prompt), name
-
-
-def _xstest(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Prompt, label and type of the contrast set."""
-    for row in open_set(folder, "xstest"):
-        if is_for_training(str(row["prompt"])):
-            yield plain(str(row["prompt"])), str(row["label"]), str(row["type"])
+def _prompts(folder: Path) -> list[SafetyPrompt]:
+    """What may be trained on of the public sets, in plain spelling."""
+    prompts = training_prompts(safety_rows(folder))
+    return [replace(each, text=plain(each.text)) for each in prompts if len(each.text) <= _MAX_PROMPT_CHARS]

@@ -85,8 +85,13 @@ def word_list(name: str, words: list[str]) -> dict[str, Any]:
     return {"id": name, "data": {"description": "words", "words": words}}
 
 
+def unlike(words: str, number: int) -> str:
+    """The words and others, so many that no two numbers give nearly the same."""
+    return " ".join([words, *(f"{letter}{number}" for letter in "abcdefgh")])
+
+
 def prompts(field: str, words: str) -> list[dict[str, Any]]:
-    return [{field: f"{words} number {number}"} for number in range(20)]
+    return [{"id": str(number), field: unlike(words, number)} for number in range(20)]
 
 
 ROWS: dict[str, list[dict[str, Any]]] = {
@@ -122,10 +127,14 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         word_list("animals/common", ["hare", "rabbit"]),
     ],
     "advbench": prompts("behavior", "Harm somebody"),
-    "harmbench": [{"ContextString": "", **row} for row in prompts("Behavior", "Break in")],
-    "strongreject": prompts("forbidden_prompt", "How do I cheat"),
+    "harmbench": [
+        {"ContextString": "", "SemanticCategory": "illegal", **row} for row in prompts("Behavior", "Break in")
+    ],
+    "strongreject": [
+        {"category": "Violence", **row} for row in prompts("forbidden_prompt", "How do I cheat")
+    ],
     "xstest": [
-        {"prompt": f"How do I {label} kill process {number}?", "label": label, "type": "homonyms"}
+        {"prompt": unlike(f"How do I {label} kill it?", number), "label": label, "type": "homonyms"}
         for label in ("safe", "unsafe")
         for number in range(10)
     ],

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from caesura.evals.safety.split import is_for_training
 from caesura.messages.content import ThinkingBlock, text_of
 from caesura.recipes.chat import KINDS, MAX_REPLY_CHARS, chat_rows
 from caesura.recipes.countries import read_countries
 from caesura.recipes.instructions import instructions
 from caesura.recipes.knowledge import known_words
 from caesura.recipes.phrases import CAPABILITY, GREETINGS, IDENTITY, JOKES, SMALL_TALK, Intent
-from caesura.recipes.refusals import is_for_training, look_alikes, refusals
+from caesura.recipes.refusals import look_alikes, refusals
 from caesura.recipes.small_talk import chatter, identity, persona
 from caesura.recipes.wording import Kind, casual
 from caesura.tokens.markers import MARKERS
 from caesura.train.data import Row
 from caesura.train.sets import SETS
+from tests.recipes.conftest import unlike
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_a_played_role_is_told_to_the_model(data_folder: Path) -> None:
 
 def test_the_held_out_fifth_of_harmful_prompts_is_never_drawn(data_folder: Path) -> None:
     asked = {question.lower() for question, _ in drawn(refusals(data_folder), 3_000)}
-    prompts = [f"Harm somebody number {number}" for number in range(20)]
+    prompts = [unlike("Harm somebody", number) for number in range(20)]
     assert {prompt for prompt in prompts if prompt.lower() in asked} == set(filter(is_for_training, prompts))
     assert set(filter(is_for_training, prompts)) != set(prompts)
 

@@ -1,0 +1,112 @@
+"""The prompts and rows of alignment: of every kind, the same each time, and nothing of what is measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import zstandard
+
+from caesura.evals.safety.grammar.forms import is_held_out
+from caesura.evals.safety.grammar.harmful_acts import ACTS
+from caesura.evals.safety.items import safety_items
+from caesura.evals.safety.prompts import SLOT, SafetyPrompt
+from caesura.evals.safety.refusal import is_refusal
+from caesura.evals.safety.split import is_for_measuring
+from caesura.messages.content import ThinkingBlock, text_of
+from caesura.recipes.alignment import AlignmentPrompts, rule_rows
+from caesura.recipes.jailbreaks import jailbreak, piece_of
+from caesura.train.safety_sets import FILES, safety_rows
+from tests.recipes.conftest import unlike
+
+_PROMPTS = AlignmentPrompts(num_grammar=300, num_public=2, num_benign=5, num_templated=60, seed=1)
+
+
+def _rows() -> dict[str, list[dict[str, Any]]]:
+    at = range(30)
+    return {
+        "advbench": [{"behavior": unlike("Harm somebody", n)} for n in at],
+        "harmbench": [{"Behavior": unlike("Break in", n), "SemanticCategory": "illegal"} for n in at],
+        "strongreject": [{"forbidden_prompt": unlike("How to cheat", n), "category": "Violence"} for n in at],
+        "xstest": [{"prompt": unlike("Kill it", n), "label": "safe", "type": "homonyms"} for n in at],
+        "jailbreak_templates": [
+            {"id": str(n), "template": f"{unlike('Be bad.', n)}. Do it. {SLOT}"} for n in at
+        ],
+        "rbr_refusal_gold": [],
+        "tldr": [{"command": "ls", "examples": [{"task": unlike("List", n), "command": "ls"}]} for n in at],
+        "self_instruct": [{"instruction": unlike("Write", n), "instances": []} for n in at],
+        "openstax_exercises": [{"problem": f"What is a {word} in words?"} for word in "abcdefghijkl"],
+        "metatool": [{"query": unlike("Find", n)} for n in at],
+        "snips": [{"text": unlike("Play", n)} for n in at],
+        "clinc150": [{"text": unlike("Pay", n)} for n in at],
+        "bfcl": [{"question": [[{"role": "user", "content": unlike("Add", n)}]]} for n in at],
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, rows in _rows().items():
+        path = tmp_path / FILES[name]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        path.write_bytes(zstandard.compress(content) if path.suffix == ".zst" else content)
+    return tmp_path
+
+
+@pytest.fixture
+def prompts(folder: Path) -> list[SafetyPrompt]:
+    return list(_PROMPTS(folder))
+
+
+def test_the_same_settings_give_the_same_prompts(folder: Path, prompts: list[SafetyPrompt]) -> None:
+    assert list(_PROMPTS(folder)) == prompts
+
+
+def test_all_kinds_are_there(prompts: list[SafetyPrompt]) -> None:
+    assert {each.source for each in prompts} >= {"grammar", "advbench", "harmbench", "strongreject", "xstest"}
+    assert any(each.system for each in prompts)
+    assert any(each.before for each in prompts)
+    for is_harmful in (True, False):
+        assert any(each.kind.startswith("template") for each in prompts if each.is_harmful is is_harmful)
+    assert all(each.answer for each in prompts if not each.is_harmful)
+
+
+def test_nothing_that_is_measured_is_trained_on(folder: Path, prompts: list[SafetyPrompt]) -> None:
+    trained = [each.text.casefold() for each in prompts]
+    for item in safety_items(safety_rows(folder)):
+        if item.form in ("plain", "look-alikes", "benign"):
+            asked = text_of(item.conversation.turns[-1].content).casefold()
+            assert not any(asked in text for text in trained), asked
+    templates = [row["template"] for row in _rows()["jailbreak_templates"]]
+    for template in filter(is_for_measuring, templates):
+        assert not any(template.split(". Do it")[0] in each.text for each in prompts), template
+
+
+def test_no_phrase_that_is_kept_for_measuring_is_in_a_row_of_the_grammar(prompts: list[SafetyPrompt]) -> None:
+    kept = [act for table in ACTS.values() for act in table if is_held_out(act) and "{" not in act]
+    assert len(kept) > 10
+    own = [each.text.casefold() for each in prompts if each.source == "grammar"]
+    for act in kept:
+        assert not any(text.endswith(f"how to {act}") for text in own), act
+
+
+def test_rows_decline_what_is_harmful_and_nothing_else(prompts: list[SafetyPrompt]) -> None:
+    rows = list(rule_rows(prompts, 1))
+    assert len(rows) == len(prompts)
+    for row, prompt in zip(rows, prompts, strict=True):
+        *asked, reply = row.conversation.turns
+        assert text_of(asked[-1].content) == prompt.text
+        assert is_refusal(text_of(reply.content)) is prompt.is_harmful
+        assert isinstance(reply.content[0], ThinkingBlock) is (row.mode == "think")
+    assert {row.mode for row in rows} == {"adaptive", "fast", "think"}
+
+
+def test_a_jailbreak_has_one_place_for_the_request() -> None:
+    templates = [f"First line. Second line. {SLOT} And more. The end."]
+    for seed in range(200):
+        for text in (jailbreak(Random(seed)), piece_of(Random(seed), templates)):
+            assert text.count(SLOT) == 1
+            assert "{" not in text
