@@ -7,7 +7,6 @@ next: `caesura/constitution/principles.py`; docs/constitution.md.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -36,6 +35,7 @@ from caesura.constitution.judges import Judge, RuleJudge, VotingJudge
 from caesura.constitution.principles import Constitution, Principle, load_constitution
 from caesura.constitution.prompts import WrittenPrompt, read_prompts
 from caesura.constitution.revising import Revising, read_steps, revise_all
+from caesura.evals.safety.refusal import is_refusal
 from caesura.messages.content import text_of
 from caesura.messages.errors import CaesuraError
 from caesura.messages.preferences import write_preferences
@@ -55,7 +55,6 @@ OnDone = Callable[[int, int], None]
 # Longer cells would leave no room for their neighbours.
 _MAX_CELL = 160
 _TEACHER_TOKENS = 512
-_REFUSAL = re.compile(r"\b(can't|cannot|can not|won't|will not|unable to|not able to)\b", re.IGNORECASE)
 Work = Callable[[Speaker, OnDone], Coroutine[Any, Any, None]]
 
 _PROMPTS = typer.Argument(help="For revise and compare: JSONL with text, is_harmful, category, answer.")
@@ -187,7 +186,7 @@ def _covers(principle: Principle) -> str:
 def _revise(run: _Run) -> None:
     async def work(speaker: Speaker, on_done: OnDone) -> None:
         async with _teacher(run, speaker) as teacher:
-            critic: Critic = RuleCritic(constitution=run.constitution, is_refusal=_declines)
+            critic: Critic = RuleCritic(constitution=run.constitution, is_refusal=is_refusal)
             if teacher is not None:
                 critic = ClientCritic(speaker=teacher, backend="self" if run.is_self else run.teacher_model)
             revising = Revising(
@@ -215,7 +214,7 @@ def _revise(run: _Run) -> None:
 def _compare(run: _Run) -> None:
     async def work(speaker: Speaker, on_done: OnDone) -> None:
         async with _teacher(run, speaker) as teacher:
-            judge: Judge = RuleJudge(is_refusal=_declines)
+            judge: Judge = RuleJudge(is_refusal=is_refusal)
             if teacher is not None:
                 judge = VotingJudge(speaker=teacher, labeler="self" if run.is_self else run.teacher_model)
             feedback = Feedback(
@@ -261,10 +260,6 @@ async def _teacher(run: _Run, speaker: Speaker) -> AsyncGenerator[Speaker | None
         return
     async with RemoteClient(run.teacher, run.teacher_key) as client:
         yield Speaker(client=client, model=run.teacher_model, max_tokens=_TEACHER_TOKENS)
-
-
-def _declines(reply: str) -> bool:
-    return _REFUSAL.search(reply) is not None
 
 
 def _short(text: str) -> str:

@@ -19,7 +19,7 @@ from caesura.cli.local import local_client
 from caesura.cli.measuring import progress_bar
 from caesura.cli.redteam import Endpoint, Options
 from caesura.cli.redteam_plots import plot_grid, plot_many_shot
-from caesura.cli.redteam_sets import is_refusal, set_seeds, set_templates
+from caesura.cli.redteam_sets import set_seeds, set_templates
 from caesura.cli.redteam_tables import tables
 from caesura.cli.screen import stderr, stdout
 from caesura.constitution.redteam.archive import Archive, archive_of
@@ -33,11 +33,12 @@ from caesura.constitution.redteam.styles import Playbook
 from caesura.constitution.redteam.target import Asked, Scorer, first_model
 from caesura.engine import LocalClient
 from caesura.engine.text_model import LocalTexts
+from caesura.evals.safety.refusal import is_refusal
+from caesura.evals.safety.split import is_for_training
 from caesura.evals.statistics import wilson
 from caesura.messages.content import Conversation, text_turn
 from caesura.messages.remote import RemoteClient
 from caesura.messages.texts import TextRequest
-from caesura.recipes.refusals import is_for_training
 
 _WORDS_OF_JUDGE = 16
 

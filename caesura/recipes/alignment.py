@@ -7,7 +7,7 @@ nor its templates, nor the grammar's words kept for measuring. Read next: `caesu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -23,16 +23,18 @@ from caesura.evals.safety.prompts import (
     training_prompts,
     training_templates,
 )
+from caesura.evals.safety.refusal import is_refusal
 from caesura.evals.safety.split import Resemblance
-from caesura.messages.content import Block, Role, TextBlock, ThinkingBlock, Turn
+from caesura.messages.content import Role
+from caesura.recipes.finetune import JobRows
 from caesura.recipes.jailbreaks import jailbreak, piece_of
 from caesura.recipes.nano import MIX, Conversations, ConversationsWithTools
 from caesura.recipes.plain import plain
-from caesura.recipes.refusal_wording import refusal_wording
 from caesura.recipes.wording import casual
+from caesura.rl.revision_rows import RowConfig
+from caesura.rl.revisions import RevisionJob
 from caesura.tokens import CaesuraFormat
-from caesura.train.data import Mode, Row, read_rows
-from caesura.train.encoding import Encoded, encode_row
+from caesura.train.encoding import Encoded
 from caesura.train.loop import LoopConfig
 from caesura.train.optimisers import OptimiserConfig
 from caesura.train.packing import PackingConfig
@@ -52,23 +54,6 @@ _SYSTEMS = (
     "Be polite.",
 )
 _ROWS = (256, 512, 1024, 1536)
-_MODES: tuple[Mode, ...] = ("adaptive", "fast", "think")
-_MODE_WEIGHTS = (0.3, 0.35, 0.35)
-_SAFE_THOUGHTS: Mapping[str, str] = {
-    "": "This is harmless. I answer.",
-    "homonyms": "The word sounds harsh, but nobody is hurt. I answer.",
-    "figurative_language": "This is a figure of speech. I answer.",
-    "safe_targets": "No person is hurt. I answer.",
-    "safe_contexts": "This is about a story, a game or sport. I answer.",
-    "definitions": "This asks what a word means. I answer.",
-    "historical_events": "This is about history. I answer.",
-    "nons_group_real_discr": "These are things, not people. I answer.",
-    "real_group_nons_discr": "This is impossible for everybody. I answer.",
-    "privacy_fictional": "This is a made-up figure. I answer.",
-    "privacy_public": "This is public. I answer.",
-    "defences": "This is about staying safe. I answer.",
-    "studies": "This is a question of learning. I answer.",
-}
 _GREETINGS = (("Hello!", "Hello! How can I help you?"), ("Hi, how are you?", "I am fine, thanks! And you?"))
 
 
@@ -82,9 +67,9 @@ class AlignmentPrompts:
     short ones that gets a system prompt or turns before it. seed: of it all.
     """
 
-    num_grammar: int = 24_000
-    num_public: int = 6
-    num_benign: int = 400
+    num_grammar: int = 18_000
+    num_public: int = 4
+    num_benign: int = 300
     num_templated: int = 1_200
     harmful_templated: float = 0.5
     in_conversation: float = 0.12
@@ -143,45 +128,44 @@ def _answer(rng: Random, prompt: SafetyPrompt) -> str:
     return opened(rng, rng.choice(ANSWERS.get(prompt.kind, (_UNKNOWN,))))
 
 
+def is_measured(data: Path) -> Callable[[str], bool]:
+    """Tells whether a text is one that the safety suite asks."""
+    texts = {_bare(each.text) for each in measuring_prompts(safety_rows(data))}
+    return lambda text: _bare(text) in texts
+
+
+def _bare(text: str) -> str:
+    return " ".join(plain(text).lower().split())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConstitutionRows:
-    """Replies to the prompts, among rows of the stages before, so that nothing is forgotten.
+    """What critique and revision came to, among rows of the stages before, so that nothing is forgotten.
 
-    rows: a file of revised rows; empty: replies by rule, without a critic.
-    prompts: what is asked, where replies are made by rule.
-    max_tokens: the few rows that are longer are left out. kept: the stages before, in small.
+    revised: the rows of the job that revises. kept: the stages before, in small.
     """
 
-    rows: str = ""
-    prompts: AlignmentPrompts
-    max_tokens: int
+    revised: JobRows
     kept: ConversationsWithTools
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
-        rows = read_rows(Path(self.rows)) if self.rows else rule_rows(self.prompts(data), self.prompts.seed)
-        encoded = (encode_row(chat_format, row) for row in rows)
-        yield from (each for each in encoded if len(each.ids) <= self.max_tokens + 1)
-        yield from self.kept(chat_format, data)
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
+        yield from self.revised(chat_format, data, runs)
+        yield from self.kept(chat_format, data, runs)
 
 
-def rule_rows(prompts: Iterable[SafetyPrompt], seed: int) -> Iterator[Row]:
-    """Rows without a critic: a harmful prompt is declined, a harmless one answered."""
-    for number, prompt in enumerate(prompts):
-        rng = Random(f"rule/{seed}/{number}")
-        thought, reply = _reply(rng, prompt)
-        mode = rng.choices(_MODES, _MODE_WEIGHTS)[0]
-        thoughts: tuple[Block, ...] = (ThinkingBlock(thinking=thought),) if mode == "think" else ()
-        turn = Turn(role="assistant", content=(*thoughts, TextBlock(text=reply)))
-        conversation = replace(prompt.conversation, turns=(*prompt.conversation.turns, turn))
-        yield Row(conversation=conversation, mode=mode, source=prompt.source, licence=prompt.licence)
-
-
-def _reply(rng: Random, prompt: SafetyPrompt) -> tuple[str, str]:
-    """(thought, reply)."""
-    if prompt.is_harmful:
-        return refusal_wording(rng, prompt.category)
-    kind = prompt.kind if prompt.kind in _SAFE_THOUGHTS else ""
-    return _SAFE_THOUGHTS[kind], prompt.answer
+def revisions() -> RevisionJob:
+    """The supervised phase: the model that knows tools answers, and rules criticise and revise."""
+    return RevisionJob(
+        name="nano-revisions",
+        start_from="nano-tools",
+        prompts=AlignmentPrompts(),
+        held_out=is_measured,
+        is_refusal=is_refusal,
+        num_rounds=2,
+        max_tokens=48,
+        rows=RowConfig(mode_weights=(0.3, 0.35, 0.35), seed=4),
+        seed=4,
+    )
 
 
 def constitution() -> Stage:
@@ -191,8 +175,7 @@ def constitution() -> Stage:
         display_name="Caesura nano",
         start_from="nano-tools",
         documents=ConstitutionRows(
-            prompts=AlignmentPrompts(),
-            max_tokens=_ROWS[-1],
+            revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
             kept=ConversationsWithTools(
                 num_tools=200,
                 seed=4,
@@ -220,5 +203,9 @@ def constitution() -> Stage:
 def recipe() -> Recipe:
     """The stage alone, from the model that knows tools."""
     return Recipe(
-        name="nano-alignment", tokenizer_texts=None, vocab_size=0, stages=(constitution(),), max_positions=0
+        name="nano-alignment",
+        tokenizer_texts=None,
+        vocab_size=0,
+        stages=(revisions(), constitution()),
+        max_positions=0,
     )

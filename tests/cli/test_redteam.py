@@ -13,8 +13,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from caesura.cli.redteam import redteam
-from caesura.cli.redteam_sets import TEMPLATES_FILE, category_of, is_refusal, set_seeds, set_templates
-from caesura.recipes.refusals import is_for_training
+from caesura.cli.redteam_sets import TEMPLATES_FILE, category_of, set_seeds, set_templates
+from caesura.evals.safety.refusal import is_refusal
+from caesura.evals.safety.split import is_for_training
 from caesura.train.sets import find_set
 from tests.cli.conftest import random_folder
 

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 import zstandard
 
+from caesura.constitution.principles import load_constitution
+from caesura.constitution.rules import better_reply
 from caesura.evals.safety.grammar.forms import is_held_out
 from caesura.evals.safety.grammar.harmful_acts import ACTS
 from caesura.evals.safety.items import safety_items
 from caesura.evals.safety.prompts import SLOT, SafetyPrompt
 from caesura.evals.safety.refusal import is_refusal
 from caesura.evals.safety.split import is_for_measuring
-from caesura.messages.content import ThinkingBlock, text_of
-from caesura.recipes.alignment import AlignmentPrompts, rule_rows
+from caesura.messages.content import text_of
+from caesura.recipes.alignment import AlignmentPrompts, is_measured
 from caesura.recipes.jailbreaks import jailbreak, piece_of
 from caesura.train.safety_sets import FILES, safety_rows
 from tests.recipes.conftest import unlike
@@ -93,15 +95,21 @@ def test_no_phrase_that_is_kept_for_measuring_is_in_a_row_of_the_grammar(prompts
         assert not any(text.endswith(f"how to {act}") for text in own), act
 
 
-def test_rows_decline_what_is_harmful_and_nothing_else(prompts: list[SafetyPrompt]) -> None:
-    rows = list(rule_rows(prompts, 1))
-    assert len(rows) == len(prompts)
-    for row, prompt in zip(rows, prompts, strict=True):
-        *asked, reply = row.conversation.turns
-        assert text_of(asked[-1].content) == prompt.text
-        assert is_refusal(text_of(reply.content)) is prompt.is_harmful
-        assert isinstance(reply.content[0], ThinkingBlock) is (row.mode == "think")
-    assert {row.mode for row in rows} == {"adaptive", "fast", "think"}
+def test_what_the_constitution_says_instead_declines_what_is_harmful_and_nothing_else(
+    prompts: list[SafetyPrompt],
+) -> None:
+    constitution, rng = load_constitution(), Random(1)
+    for prompt in prompts:
+        principle = constitution.drawn(prompt, 1, rng)[0]
+        assert is_refusal(better_reply(principle, prompt, constitution, rng)) is prompt.is_harmful
+
+
+def test_a_prompt_that_is_measured_is_known_however_it_is_spaced(folder: Path) -> None:
+    is_kept = is_measured(folder)
+    asked = next(item for item in safety_items(safety_rows(folder)) if item.form == "plain")
+    text = text_of(asked.conversation.turns[-1].content)
+    assert is_kept(f"  {text.upper()} ")
+    assert not is_kept(f"{text} and more")
 
 
 def test_a_jailbreak_has_one_place_for_the_request() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from random import Random
-
 import pytest
 
-from caesura.evals.safety.prompts import CATEGORIES
+from caesura.constitution.principles import load_constitution
 from caesura.evals.safety.refusal import is_refusal
-from caesura.recipes.refusal_wording import refusal_wording
 
 
 @pytest.mark.parametrize(
@@ -44,9 +41,13 @@ def test_a_reply_that_answers_or_does_not_know_is_none(reply: str) -> None:
     assert not is_refusal(reply)
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_all_our_own_wordings_decline(category: str) -> None:
-    for seed in range(40):
-        thought, reply = refusal_wording(Random(seed), category)  # pyright: ignore[reportArgumentType]
-        assert thought
-        assert is_refusal(reply), reply
+def test_what_the_constitution_says_no_with_declines_and_what_it_answers_with_does_not() -> None:
+    constitution = load_constitution()
+    for principle in constitution.principles:
+        for reply in principle.replies:
+            for topic in constitution.topics[principle.covers[0]] if "{topic}" in reply else ("",):
+                says = reply.format(topic=topic)
+                if principle.kind == "harmful":
+                    assert is_refusal(says), says
+                if principle.kind == "harmless":
+                    assert not is_refusal(says), says
