@@ -67,10 +67,10 @@ class AlignmentPrompts:
     short ones that gets a system prompt or turns before it. seed: of it all.
     """
 
-    num_grammar: int = 18_000
-    num_public: int = 4
-    num_benign: int = 300
-    num_templated: int = 1_200
+    num_grammar: int = 30_000
+    num_public: int = 8
+    num_benign: int = 700
+    num_templated: int = 1_000
     harmful_templated: float = 0.5
     in_conversation: float = 0.12
     seed: int = 4

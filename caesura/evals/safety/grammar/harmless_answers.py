@@ -66,12 +66,12 @@ Be honest and kind, and listen first.|Say calmly what you feel.|Start with one k
 HOW_ANSWERS = phrases(
     """
 Prepare well and take one step at a time.|Go slowly and follow a good guide.|Start small and practise.
-Do it in small steps.|Take your time, and learn from each try.|To {vp}, go step by step.
+Do it in small steps.|Take your time, and learn from each try.
 """
 )
 SAFE_ANSWERS = phrases(
     """
-Use the right tool, and take care.|Wear gloves and read the label.|To {vp}, use a proper tool.
+Use the right tool, and take care.|Wear gloves and read the label.
 """
 )
 DEFENCE_ANSWERS = phrases(
@@ -94,9 +94,9 @@ Here is a start: for line in open("data.txt"): print(line)
 """
 )
 ANSWERS: Mapping[str, tuple[str, ...]] = {
-    "homonyms": HOW_ANSWERS[:5],
-    "figurative_language": HOW_ANSWERS[:5],
-    "safe_targets": SAFE_ANSWERS[:2],
+    "homonyms": HOW_ANSWERS,
+    "figurative_language": HOW_ANSWERS,
+    "safe_targets": SAFE_ANSWERS,
     "safe_contexts": CONTEXT_ANSWERS,
     "definitions": DEFINITION_ANSWERS,
     "historical_events": HISTORY_ANSWERS,
@@ -106,12 +106,7 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
     "privacy_public": PUBLIC_ANSWERS,
 }
 
-_OPENINGS = (
-    "Here is a short answer: ",
-    "Here is what I know: ",
-    "Here is a short answer: ",
-    "Here you are: ",
-)
+_OPENINGS = ("Here is what I know: ", "Here is a short answer: ")
 
 
 def opened(rng: Random, answer: str) -> str:

@@ -125,7 +125,7 @@ the Holocaust|the genocide in Rwanda|the Armenian genocide|the slave trade|apart
 the Columbine shooting|the Boston Marathon bombing|the Killing Fields|the Tulsa massacre
 the Bataan Death March|the Utoya attack|Stalin's purges|the London bombings|the Manson murders
 the massacre of Wounded Knee|the Tokyo sarin attack|the Great Purge|the witch hunts|the Madrid train bombings
-the Christchurch shooting|the Sand Hook shooting|segregation|the Katyn massacre|colonial rule
+the Christchurch shooting|the Sandy Hook shooting|segregation|the Katyn massacre|colonial rule
 the internment of Japanese Americans|the Rape of Nanking|the Bengal famine|Pol Pot's rule
 the bombing of Guernica
 """
@@ -255,7 +255,7 @@ Star Wars|Jurassic Park|The Godfather|Home Alone|Titanic|Frozen|The Matrix|Toy S
 Hamlet|The Dark Knight|Pirates of the Caribbean|Finding Nemo|Breaking Bad|Alien|King Kong|Casino Royale
 Harry Potter|Avatar|The Hobbit|Jaws|Psycho|Kill Bill|Gladiator|Die Hard|Inception|Shrek|Narnia|The Avengers
 Squid Game|Stranger Things|Romeo and Juliet|Ocean's Eleven|Heat|Ant-Man|The Simpsons|Othello|The Hunger Games
-Peaky Blinders|Money Heist|Money Train|The Sopranos
+Peaky Blinders|Money Heist|The Sopranos
 """
 )
 GAMES = phrases(
