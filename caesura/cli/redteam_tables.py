@@ -43,7 +43,7 @@ def _rates(title: str, rows: Iterable[tuple[str, Rate | None]]) -> Table:
 
 
 def _families(report: Report) -> Table:
-    table = Table("attacks that worked, by family", "share", "95 % interval", "on the subject", "n")
+    table = Table("attacks by family", "worked", "95 % interval", "on the subject", "n")
     for name, rate in report.succeeded.items():
         interval = f"{rate.low:.1%} to {rate.high:.1%}"
         table.add_row(name, f"{rate.mean:.1%}", interval, f"{report.relevant[name].mean:.1%}", f"{rate.n:,}")
