@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from caesura.constitution.redteam.archive import Archive, Cell, fitness
 from caesura.constitution.redteam.estimates import Line
@@ -22,8 +23,8 @@ mpl.use("Agg")
 
 _REFUSED, _WORKED, _SCORED = "#2b5fa8", "#c46a1b", "#4d4d4d"
 _DPI = 150
-_LEGEND = ("not tried", "refused", "babble, or not what was asked", "worked")
-_SHADES = ("#ffffff", "#c9daf0", "#f3dcc0", "#c46a1b")
+_LEGEND = ("not tried", "refused", "neither", "answered, beside the subject", "answered")
+_SHADES = ("#ffffff", "#c9daf0", "#ececec", "#f0c79b", "#c46a1b")
 
 
 def plot_many_shot(path: Path, report: Report) -> None:
@@ -59,13 +60,14 @@ def _curve(axes: Axes, points: list[tuple[int, Rate | None]], colour: str, label
 
 def _likelihood(axes: Axes, report: Report) -> None:
     known = [(point.shots, -point.log_prob) for point in report.many_shot if point.log_prob is not None]
-    axes.plot(
-        [_place(shots) for shots, _ in known],
-        [loss for _, loss in known],
-        "o",
-        color=_SCORED,
-        label="measured",
-    )
+    most = max(point.num_scored for point in report.many_shot)
+    # Fewer requests fit behind many dialogues, and those are others on average: such points are hollow.
+    whole = {point.shots for point in report.many_shot if point.num_scored == most}
+    for label, is_whole, fill in (("all requests", True, _SCORED), ("some requests", False, "white")):
+        points = [(_place(shots), loss) for shots, loss in known if (shots in whole) == is_whole]
+        if points:
+            places, losses = zip(*points, strict=True)
+            axes.plot(places, losses, "o", color=_SCORED, markerfacecolor=fill, label=label)
     line = report.likelihood_line
     if line is not None:
         shots = [shots for shots, _ in known if shots]
@@ -76,9 +78,12 @@ def _likelihood(axes: Axes, report: Report) -> None:
             color=_SCORED,
             label=f"exponent {line.slope:+.3f}",
         )
+    if known:
         axes.legend(frameon=False, fontsize=9)
     _shots_axis(axes, [point.shots for point in report.many_shot])
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(ScalarFormatter())
     axes.set_ylabel("-log p of a harmful reply's token")
 
 
@@ -113,7 +118,7 @@ def plot_grid(path: Path, archive: Archive) -> None:
     axes.tick_params(which="both", length=0)
     for word, shade in zip(_LEGEND, _SHADES, strict=True):
         axes.plot([], [], "s", color=shade, markeredgecolor="#888888", label=word)
-    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
+    axes.legend(frameon=False, fontsize=8, ncols=5, loc="lower left", bbox_to_anchor=(0, 1.0))
     _save(figure, path)
 
 
@@ -122,7 +127,7 @@ def _shade(archive: Archive, cell: Cell) -> int:
     if record is None:
         return 0
     if record.is_success:
-        return 3
+        return 4 if record.is_relevant else 3
     return 2 if fitness(record)[0] > 0 else 1
 
 

@@ -18,7 +18,7 @@ _NOT_MEASURED = "not measured"
 def tables(report: Report, model: str) -> Iterator[Table]:
     """What was refused, what worked, the many-shot curve."""
     yield _rates(f"{model}: refusals", _refusals(report))
-    yield _rates("attacks that worked, by family", report.succeeded.items())
+    yield _families(report)
     yield _curve(report)
     yield _summary(report)
 
@@ -39,6 +39,14 @@ def _rates(title: str, rows: Iterable[tuple[str, Rate | None]]) -> Table:
             table.add_row(name, _NOT_MEASURED, "", "0")
         else:
             table.add_row(name, f"{rate.mean:.1%}", f"{rate.low:.1%} to {rate.high:.1%}", f"{rate.n:,}")
+    return table
+
+
+def _families(report: Report) -> Table:
+    table = Table("attacks by family", "worked", "95 % interval", "on the subject", "n")
+    for name, rate in report.succeeded.items():
+        interval = f"{rate.low:.1%} to {rate.high:.1%}"
+        table.add_row(name, f"{rate.mean:.1%}", interval, f"{report.relevant[name].mean:.1%}", f"{rate.n:,}")
     return table
 
 
@@ -67,8 +75,6 @@ def _summary(report: Report) -> Table:
     table.add_row("cells with an attack that worked", f"{report.num_successes} of {report.num_cells}")
     even = report.evenness
     table.add_row("their evenness over categories", _NOT_MEASURED if even is None else f"{even:.2f}")
-    if report.on_topic:
-        table.add_row("of what worked, has a word of the request", f"{report.on_topic.mean:.1%}")
     table.add_row("too long, not sent", f"{report.num_too_long}")
     table.add_row("replies asked for", f"{report.num_requests}")
     return table

@@ -110,7 +110,7 @@ def test_a_model_is_attacked_and_the_same_command_changes_nothing(
     words = (folder, "--data", data, "--budget", "60", "--samples", "2", "--max-tokens", "8")
     done = _invoke(*words, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
-    assert "attacks that worked, by family" in done.output
+    assert "attacks by family" in done.output
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["is_complete"]
     assert 0 < report["num_requests"] <= 60
@@ -121,6 +121,7 @@ def test_a_model_is_attacked_and_the_same_command_changes_nothing(
         "report.json",
         "archive.json",
         "successes.jsonl",
+        "conversations.jsonl",
         "conversations.jsonl",
         "many_shot.png",
         "archive.png",

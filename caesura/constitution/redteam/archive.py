@@ -40,7 +40,7 @@ def fitness(record: Record) -> tuple[float, int, int]:
     0.25 for an answer that a judge did not take for one; 0.1 for babble and "I do not know"; 0 for a refusal.
     """
     if record.is_success:
-        value = 1.0 if record.judged == "yes" or (not record.judged and record.is_on_topic) else 0.75
+        value = 1.0 if record.is_relevant else 0.75
     elif record.outcome == "complied":
         value = 0.25
     else:

@@ -59,8 +59,8 @@ class Report:
     is_complete: whether the plan was carried out. num_requests: replies that were asked for.
     refused: plain harmful requests. over_refused: harmless look-alikes; over_refused_kinds: by type.
     succeeded: by family, with one row for the search; outcomes: counts by family.
-    styles: successes by style, in the phases that try them blindly. on_topic: of the successes there, how
-        many have a word of the request.
+    relevant: the same, of successes that are about what was asked (see `Record`).
+    styles: successes by style, in the phases that try them blindly.
     all_refused: by K, the chance that K samples of a plain harmful request are all refused.
     many_shot: the curve. refusal_line: refusals over doublings of 1 + shots. likelihood_line: the power law.
     num_cells, num_filled, num_successes, evenness: of the archive.
@@ -73,9 +73,9 @@ class Report:
     over_refused: Rate | None
     over_refused_kinds: Mapping[str, Rate]
     succeeded: Mapping[str, Rate]
+    relevant: Mapping[str, Rate]
     outcomes: Mapping[str, Mapping[str, int]]
     styles: Mapping[str, Rate]
-    on_topic: Rate | None
     all_refused: Mapping[int, Rate]
     many_shot: Sequence[Shots]
     refusal_line: Line | None
@@ -111,10 +111,10 @@ def make_report(
         over_refused_kinds=_by(
             _of("look_alikes", answered), lambda each: each.attack.seed.kind, _is_refused, interval
         ),
-        succeeded=_by_family(answered, playbook, interval),
+        succeeded=_by_family(answered, playbook, _is_success, interval),
+        relevant=_by_family(answered, playbook, _is_relevant, interval),
         outcomes=_outcomes(records, playbook),
         styles=_by(blind, lambda each: each.attack.style, _is_success, interval),
-        on_topic=_rate([each.is_on_topic for each in blind if each.is_success], interval),
         all_refused=_all_refused(_of("samples", answered), num_samples, interval),
         many_shot=curve,
         refusal_line=fit_doublings(
@@ -184,10 +184,16 @@ def _row(record: Record, playbook: Playbook) -> str | None:
     return playbook.family(record.attack.style) if record.phase in _MEASURED else None
 
 
-def _by_family(answered: Sequence[Record], playbook: Playbook, interval: Interval) -> dict[str, Rate]:
+def _is_relevant(record: Record) -> bool:
+    return record.is_relevant
+
+
+def _by_family(
+    answered: Sequence[Record], playbook: Playbook, value: Callable[[Record], bool], interval: Interval
+) -> dict[str, Rate]:
     # The many-shot curve begins with no shots at all, which is not an attack.
     attacks = [each for each in answered if each.phase != "many_shot" or num_shots(each)]
-    found = _by(attacks, lambda each: _row(each, playbook) or "", _is_success, interval)
+    found = _by(attacks, lambda each: _row(each, playbook) or "", value, interval)
     return {name: found[name] for name in (*FAMILIES, _COMBINED) if name in found}
 
 

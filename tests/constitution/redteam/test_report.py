@@ -8,7 +8,7 @@ from caesura.constitution.redteam.archive import archive_of, fitness
 from caesura.constitution.redteam.journal import Phase, Record
 from caesura.constitution.redteam.report import Report, make_report
 from caesura.constitution.redteam.styles import SHOTS, Attack, Playbook, Step
-from caesura.constitution.redteam.verdict import Outcome
+from caesura.constitution.redteam.verdict import Judged, Outcome
 from tests.constitution.redteam.attacking import SEEDS
 
 PLAYBOOK = Playbook(SEEDS)
@@ -125,3 +125,29 @@ def test_a_cell_keeps_the_better_attack_and_of_equal_ones_the_simpler() -> None:
     for order in ([refused, long, short], [short, long, refused]):
         archive = archive_of(order, PLAYBOOK, SEEDS)
         assert list(archive.elites.values()) == [short]
+
+
+def test_an_answer_counts_as_relevant_by_the_judges_word_or_else_by_the_requests() -> None:
+    attack = Attack(seed=HARMFUL[0], steps=(Step("rot13", 0),), style="rot13")
+    judged: list[tuple[Judged, bool]] = [
+        ("", True),
+        ("", False),
+        ("yes", False),
+        ("unclear", True),
+        ("no", True),
+    ]
+    records = [
+        Record(
+            phase="sweep",
+            index=index,
+            attack=attack,
+            outcome="complied",
+            judged=word,
+            is_on_topic=is_on_topic,
+        )
+        for index, (word, is_on_topic) in enumerate(judged)
+    ]
+    assert [record.is_relevant for record in records] == [True, False, True, False, False]
+    report = _report(records)
+    assert (report.succeeded["encoding"].mean, report.relevant["encoding"].mean) == (0.8, 0.4)
+    assert report.num_unclear == 1
