@@ -22,7 +22,7 @@ import torch
 from caesura.model import ModelConfig, Transformer, load_model, save_model
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.encoding import Encoded, TokenSet
-from caesura.train.job import OnProgress, Place
+from caesura.train.job import Job, OnProgress, Place
 from caesura.train.loop import LoopConfig, Metrics, train
 from caesura.train.packing import Packer, PackingConfig
 from caesura.train.views import metrics_views
@@ -143,13 +143,27 @@ def start_folder(start_from: str, runs: Path) -> Path:
     return earlier if earlier.is_dir() else Path(start_from)
 
 
-def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[str, Any]) -> None:
+def _nothing_more(folder: Path) -> None:
+    return None
+
+
+def export(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    folder: Path,
+    facts: dict[str, Any],
+    *,
+    dtype: torch.dtype = torch.bfloat16,
+    add: Callable[[Path], None] = _nothing_more,
+) -> None:
     """Write the Hugging Face folder, with `facts` as `caesura.json`, under a temporary name; then put it
     in place whole.
+
+    add: writes what else belongs into it.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    save_model(model, part)
+    save_model(model, part, dtype=dtype)
     tokenizer.save(part, max_positions=model.config.max_positions)
     generation = {
         "bos_token_id": tokenizer.marker("<|begin|>"),
@@ -160,6 +174,7 @@ def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[s
     }
     for name, fields in (("generation_config", generation), ("caesura", facts)):
         (part / f"{name}.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    add(part)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
 
@@ -168,14 +183,14 @@ def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[s
 _FREE = frozenset({"loop.num_steps", "loop.checkpoint_every_s", "loop.log_every", "display_name"})
 
 
-def save_recipe(stage: Stage, folder: Path) -> None:
+def save_recipe(stage: Job, folder: Path) -> None:
     """The resolved config tree beside the run."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_tree(stage), indent=2)
     (folder / "recipe.json").write_text(text + "\n", encoding="utf-8")
 
 
-def check_recipe(stage: Stage, folder: Path) -> None:
+def check_recipe(stage: Job, folder: Path) -> None:
     """Raises ValueError, naming the fields, if the folder's run was begun with other settings."""
     path = folder / "recipe.json"
     if not path.is_file():
@@ -190,9 +205,13 @@ def check_recipe(stage: Stage, folder: Path) -> None:
         )
 
 
-def _tree(stage: Stage) -> dict[str, Any]:
-    tree = dataclasses.asdict(stage)
-    tree["documents"]["source"] = type(stage.documents).__qualname__
+def _tree(stage: Job) -> dict[str, Any]:
+    """Every field, and of what is called to make rows the name as well."""
+    tree = dataclasses.asdict(cast(Any, stage))
+    for name, fields in tree.items():
+        value = getattr(stage, name)
+        if dataclasses.is_dataclass(value) and callable(value):
+            fields["source"] = type(value).__qualname__
     return cast(dict[str, Any], json.loads(json.dumps(tree, default=str)))
 
 
