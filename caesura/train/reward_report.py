@@ -78,6 +78,14 @@ def pair_accuracy(leads: Floats) -> Share:
     return share_of(np.where(leads > 0, 1.0, np.where(leads < 0, 0.0, 0.5)))
 
 
+def mean_probability(leads: Floats) -> float:
+    """The mean of sigmoid(lead): how probable a model finds it that the better side is better.
+
+    Beside the accuracy of a control it tells whether leads are small and only happen to share a sign.
+    """
+    return float(np.mean(1 / (1 + np.exp(-np.clip(leads, -500, 500)))))
+
+
 def calibration(leads: Floats, labels: Floats, num_bins: int = 10) -> Calibration:
     """Calibration of sigmoid(lead) as the probability that the first side is the better one.
 

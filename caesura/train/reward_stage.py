@@ -35,7 +35,7 @@ from caesura.train.pairs import (
 )
 from caesura.train.reward_loss import RewardLossConfig, reward_loss
 from caesura.train.reward_model import RewardModel, fit_standard, save_reward_model
-from caesura.train.reward_report import Floats, calibration, correlation, pair_accuracy
+from caesura.train.reward_report import Floats, calibration, correlation, mean_probability, pair_accuracy
 from caesura.train.stage import check_recipe, save_recipe, start_folder
 from caesura.train.steps import LoopConfig, StepDone, Steps, run_steps, seeded
 from caesura.train.views import metrics_views
@@ -242,14 +242,16 @@ def measured(model: RewardModel, pairs: PairSet, config: PairConfig, device: str
     labels = pairs.p[pairs.part("held_out")].astype(np.float64)
     standard = model.standard
     fair = standard.without_length(torch.from_numpy(raw), torch.from_numpy(lengths)).numpy()
+    leads = fair[:, 0] - fair[:, 1]
     return {
         "num_pairs": {part: len(pairs.part(part)) for part in ("train", "reference", "held_out")},
         "num_too_long": pairs.num_too_long,
         "statistics": asdict(standard),
-        "accuracy": asdict(pair_accuracy(fair[:, 0] - fair[:, 1])),
+        "accuracy": asdict(pair_accuracy(leads)),
+        "probability": mean_probability(leads),
         "accuracy_with_length": asdict(pair_accuracy(raw[:, 0] - raw[:, 1])),
         "length_only_accuracy": asdict(pair_accuracy(lengths[:, 0] - lengths[:, 1])),
-        "calibration": asdict(calibration(fair[:, 0] - fair[:, 1], labels)),
+        "calibration": asdict(calibration(leads, labels)),
         "length_correlation": {
             "before": correlation(raw.ravel(), lengths.ravel()),
             "after": correlation(fair.ravel(), lengths.ravel()),
@@ -263,4 +265,5 @@ def _control(
     """The same recipe on labels that say nothing, measured on the true ones."""
     told = _progress(stage, on_progress, is_control=True)
     model, _ = _fit(stage, pairs, folder, place, told, has_shuffled_labels=True)
-    return {"accuracy": measured(model, pairs, stage.pairs, place.device)["accuracy"]}
+    found = measured(model, pairs, stage.pairs, place.device)
+    return {name: found[name] for name in ("accuracy", "probability")}

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from caesura.train.reward_report import calibration, correlation, pair_accuracy
+from caesura.train.reward_report import calibration, correlation, mean_probability, pair_accuracy
 
 
 def test_a_tie_is_half_right() -> None:
@@ -49,6 +49,11 @@ def test_it_does_not_matter_which_side_is_named_first() -> None:
     left, right = calibration(leads, labels), calibration(-leads, 1 - labels)
     assert left.brier == pytest.approx(right.brier)
     assert left.ece == pytest.approx(right.ece)
+
+
+def test_the_mean_probability_is_that_of_the_leads() -> None:
+    assert mean_probability(np.array([math.log(3), -math.log(3), 900.0, -900.0])) == pytest.approx(0.5)
+    assert mean_probability(np.array([math.log(3)])) == pytest.approx(0.75)
 
 
 def test_correlation_is_pearsons() -> None:

@@ -1,4 +1,4 @@
-"""Preferences and models small enough to train in a test: the better reply always holds one word."""
+"""Preferences and models small enough to train in a test: the better reply always opens with one letter."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ SHAPE = ModelConfig(
 def preference(number: int, **changes: Any) -> Preference:
     fields: dict[str, Any] = {
         "prompt": (text_turn("user", f"Q{number}?"),),
-        "chosen": f"left {number % 7}",
-        "rejected": f"down {number % 5}" + " more" * (number % 2),
+        # As long on either side, so that nothing but the letter tells.
+        "chosen": f"L {number % 7}" + " more" * (number // 2 % 2),
+        "rejected": f"D {number % 5}" + " more" * (number % 2),
         "p": 0.95,
         "dimension": "helpful",
     }
