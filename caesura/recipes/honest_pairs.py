@@ -77,7 +77,8 @@ def problems_apart(rng: random.Random) -> tuple[Problem, Problem | None]:
 
 def _asked(rng: random.Random, known: list[Country]) -> tuple[str, Country, Topic]:
     country = rng.choice(known)
-    topic = rng.choice([topic for topic in country.facts if topic in COUNTRY_QUESTIONS])
+    topics: list[Topic] = [topic for topic in country.facts if topic in COUNTRY_QUESTIONS]
+    topic = rng.choice(topics)
     return casual(rng, rng.choice(COUNTRY_QUESTIONS[topic]).format(country.name)), country, topic
 
 

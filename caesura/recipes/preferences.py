@@ -47,6 +47,12 @@ _KINDS: Mapping[Dimension, Callable[[Path, Mapping[str, Kind]], Mapping[str, Wei
     "honest": honest_kinds,
     "coherent": coherent_kinds,
 }
+_NUM_DRAWN: Mapping[Dimension, int] = {
+    "helpful": 6_000,
+    "harmless": 5_000,
+    "honest": 8_000,
+    "coherent": 7_000,
+}
 _ROWS = (64, 128, 256, 512)
 
 
@@ -140,15 +146,7 @@ def solved_row(seed: str, family: str, difficulty: int) -> Row:
 
 def rewards() -> tuple[RewardStage, ...]:
     """The four judges."""
-    return tuple(
-        reward(dimension, num_drawn)
-        for dimension, num_drawn in (
-            ("helpful", 7_000),
-            ("harmless", 6_000),
-            ("honest", 7_000),
-            ("coherent", 6_000),
-        )
-    )
+    return tuple(reward(dimension, num_drawn) for dimension, num_drawn in _NUM_DRAWN.items())
 
 
 def reward(dimension: Dimension, num_drawn: int) -> RewardStage:

@@ -59,7 +59,7 @@ def combined(
     dimensions and weights differ; where a reward is no number.
     """
     _check(rewards, ids, groups, weights)
-    shares = {
+    shares: dict[Dimension, Tensor] = {
         dimension: weight * normalised(rewards[dimension].values_N.float(), groups)
         for dimension, weight in weights.items()
     }

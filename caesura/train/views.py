@@ -27,6 +27,11 @@ class MetricsRow(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
+def _numbers(row: MetricsRow) -> dict[str, float]:
+    """The fields by name. Every NamedTuple has `_asdict`; its underscore only keeps it apart from fields."""
+    return row._asdict()  # pyright: ignore[reportPrivateUsage]
+
+
 View = Callable[[MetricsRow], None]
 
 
@@ -44,7 +49,7 @@ def metrics_file(path: Path) -> View:
     def write(row: MetricsRow) -> None:
         try:
             with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({k: round(v, 6) for k, v in row._asdict().items()}) + "\n")
+                file.write(json.dumps({k: round(v, 6) for k, v in _numbers(row).items()}) + "\n")
         except OSError as error:
             log.error("metrics of step %d not written: %s", row.step, error)
 
@@ -59,7 +64,7 @@ def tensorboard_view(folder: Path) -> View:
     writer = SummaryWriter(str(folder))
 
     def write(row: MetricsRow) -> None:
-        for name, value in row._asdict().items():
+        for name, value in _numbers(row).items():
             if name != "step":
                 writer.add_scalar(name, value, row.step)
         writer.flush()

@@ -55,7 +55,8 @@ def test_groups_may_lie_scattered_and_be_of_one() -> None:
     ],
 )
 def test_rewards_of_other_rollouts_are_refused(ids: tuple[str, ...], reason: str) -> None:
-    given = _rewards() | {"honest": Rewards(ids=ids, values_N=torch.zeros(len(ids)))}
+    given = _rewards()
+    given["honest"] = Rewards(ids=ids, values_N=torch.zeros(len(ids)))
     with pytest.raises(ValueError, match=f"honest: {reason}"):
         combined(given, ids=IDS, groups=GROUPS)
 
@@ -65,12 +66,13 @@ def test_whatever_else_cannot_be_added_up_is_refused() -> None:
         combined(_rewards(), ids=("a", "a", "c", "d"), groups=GROUPS)
     with pytest.raises(ValueError, match="3 groups were given for 4 rollouts"):
         combined(_rewards(), ids=IDS, groups=(0, 0, 1))
-    without: dict[Dimension, Rewards] = _rewards()
+    without = _rewards()
     del without["coherent"]
     with pytest.raises(ValueError, match="there are rewards for"):
         combined(without, ids=IDS, groups=GROUPS)
     with pytest.raises(ValueError, match="helpful: a reward is no number"):
         combined(_rewards(helpful=[0.0, math.nan, 0.0, 0.0]), ids=IDS, groups=GROUPS)
-    bad: dict[Dimension, Rewards] = _rewards() | {"helpful": Rewards(ids=IDS, values_N=torch.zeros(3))}
+    bad = _rewards()
+    bad["helpful"] = Rewards(ids=IDS, values_N=torch.zeros(3))
     with pytest.raises(ValueError, match="helpful: rewards of shape"):
         combined(bad, ids=IDS, groups=GROUPS)

@@ -20,15 +20,16 @@ class _Line(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(2, 1, bias=False)])
+        self._inner = nn.Linear(2, 1, bias=False)
+        self.layers = nn.ModuleList([self._inner])
         self.bias = nn.Parameter(torch.zeros(1))
 
     @property
     def weight(self) -> Tensor:
-        return self.layers[0].weight
+        return self._inner.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers[0](x) + self.bias
+        return self._inner(x) + self.bias
 
 
 def _run(
