@@ -16,6 +16,7 @@ from caesura.cli.keys import keys
 from caesura.cli.memory import memory
 from caesura.cli.models import models
 from caesura.cli.report import report
+from caesura.cli.rewards import rewards
 from caesura.cli.serve import serve
 from caesura.cli.train import train
 from caesura.cli.usage import usage
@@ -38,3 +39,4 @@ app.command()(train)
 app.command()(data)
 app.command("eval")(evaluate)
 app.command()(report)
+app.command()(rewards)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from caesura.recipes import finetune, nano
+from caesura.recipes import finetune, nano, preferences
 from caesura.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "nano": nano.recipe,
     "nano-control": nano.control,
     "finetune": finetune.recipe,
+    "preferences": preferences.recipe,
 }
 
 __all__ = ["RECIPES"]

@@ -35,6 +35,7 @@ from caesura.train.pairs import PairConfig
 from caesura.train.preference_loss import PreferenceLossConfig
 from caesura.train.preference_stage import PreferenceStage
 from caesura.train.preference_watch import WatchConfig
+from caesura.train.recipe import Recipe
 from caesura.train.reward_stage import RewardStage
 from caesura.train.scoring import reproduces
 from caesura.train.steps import LoopConfig
@@ -142,6 +143,17 @@ def solved_row(seed: str, family: str, difficulty: int) -> Row:
     reply = (ThinkingBlock(thinking=problem.thinking), TextBlock(text=problem.reply))
     turns = (text_turn("user", problem.question), Turn(role="assistant", content=reply))
     return Row(conversation=Conversation(turns=turns), mode="think", source=family, licence="Apache-2.0")
+
+
+def recipe() -> Recipe:
+    """The judges, then nano itself; each can be run alone, e.g. `preferences:nano-reward-honest`."""
+    return Recipe(
+        name="preferences",
+        tokenizer_texts=None,
+        vocab_size=0,
+        stages=(*rewards(), preferences()),
+        max_positions=0,
+    )
 
 
 def rewards() -> tuple[RewardStage, ...]:
