@@ -48,11 +48,12 @@ _KINDS: Mapping[Dimension, Callable[[Path, Mapping[str, Kind]], Mapping[str, Wei
     "honest": honest_kinds,
     "coherent": coherent_kinds,
 }
-_NUM_DRAWN: Mapping[Dimension, int] = {
-    "helpful": 6_000,
-    "harmless": 5_000,
-    "honest": 8_000,
-    "coherent": 7_000,
+# Comparisons drawn, and steps: about one pass, and less than four minutes on two cores, the control included.
+_SIZES: Mapping[Dimension, tuple[int, int]] = {
+    "helpful": (4_100, 80),
+    "harmless": (4_100, 80),
+    "honest": (5_800, 120),
+    "coherent": (4_500, 100),
 }
 _ROWS = (64, 128, 256, 512)
 
@@ -158,10 +159,10 @@ def recipe() -> Recipe:
 
 def rewards() -> tuple[RewardStage, ...]:
     """The four judges."""
-    return tuple(reward(dimension, num_drawn) for dimension, num_drawn in _NUM_DRAWN.items())
+    return tuple(reward(dimension, *sizes) for dimension, sizes in _SIZES.items())
 
 
-def reward(dimension: Dimension, num_drawn: int) -> RewardStage:
+def reward(dimension: Dimension, num_drawn: int, num_steps: int) -> RewardStage:
     """One judge: a pass over its comparisons, and the same again with shuffled labels."""
     return RewardStage(
         name=f"nano-reward-{dimension}",
@@ -170,7 +171,7 @@ def reward(dimension: Dimension, num_drawn: int) -> RewardStage:
         start_from=START,
         pairs=PairConfig(batch_pairs=32, row_tokens=_ROWS, seed=4),
         loop=LoopConfig(
-            num_steps=130,
+            num_steps=num_steps,
             is_compiled=False,
             log_every=10,
             checkpoint_every_s=60,

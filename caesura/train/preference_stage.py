@@ -162,7 +162,7 @@ class _Run:
         )
         last_step = run_steps(self.policy, stage.loop, self._folder, plan)
         reason = watch.stopped_because(last_step)
-        exported = last_step if reason is None else watch.restore_good(self.policy)
+        exported = last_step if reason is None else self._restore_good(watch)
         return {
             "name": stage.name,
             "num_steps": stage.loop.num_steps,
@@ -175,6 +175,13 @@ class _Run:
             "after": asdict(watch.look(exported)),
             "num_skipped": steps.num_skipped,
         }
+
+    def _restore_good(self, watch: Watch) -> int:
+        """Put back the last weights that passed; where none are kept, those that the run began with."""
+        if step := watch.restore_good(self.policy):
+            return step
+        self.policy.load_state_dict(self._reference.state_dict())
+        return 0
 
     def _anchors(self) -> Packer | None:
         if self._stage.anchors is None:
