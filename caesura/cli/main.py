@@ -18,6 +18,7 @@ from caesura.cli.memory import memory
 from caesura.cli.models import models
 from caesura.cli.redteam import redteam
 from caesura.cli.report import report
+from caesura.cli.rewards import rewards
 from caesura.cli.serve import serve
 from caesura.cli.train import train
 from caesura.cli.usage import usage
@@ -42,3 +43,4 @@ app.command()(constitution)
 app.command("eval")(evaluate)
 app.command()(redteam)
 app.command()(report)
+app.command()(rewards)

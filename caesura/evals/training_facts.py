@@ -48,13 +48,15 @@ class TrainingFacts:
 def training_facts(run_folder: Path) -> TrainingFacts:
     """The facts of a run and of the stages that it started from, as far as their folders are there.
 
+    Stages that learn from something else than rows of text are passed over; what they started from is not.
     Raises DataError for files that cannot be read.
     """
     stages: list[StageFacts] = []
     folder: Path | None = run_folder
     while folder is not None and (folder / "recipe.json").is_file():
         recipe = _read_recipe(folder / "recipe.json")
-        stages.insert(0, stage_facts(recipe, _read_rows(folder / "metrics.jsonl")))
+        if "packing" in recipe:
+            stages.insert(0, stage_facts(recipe, _read_rows(folder / "metrics.jsonl")))
         start = recipe.get("start_from")
         folder = folder.parent / str(start) if start else None
     return TrainingFacts(stages=tuple(stages))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from caesura.recipes import alignment, finetune, nano
+from caesura.recipes import alignment, finetune, nano, preferences
 from caesura.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -10,6 +10,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "nano-control": nano.control,
     "nano-alignment": alignment.recipe,
     "finetune": finetune.recipe,
+    "preferences": preferences.recipe,
 }
 
 __all__ = ["RECIPES"]

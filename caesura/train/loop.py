@@ -1,14 +1,14 @@
-"""The one training loop: pretraining, fine-tuning and their kin differ only in data and loss mask.
+"""Training on text: pretraining, fine-tuning and their kin differ only in data and loss mask.
 
 Enters: a model, batches by number, a config. Leaves: a trained model, checkpoints, one row of metrics
-every few steps. Shapes: B rows, T tokens, V vocabulary. Read next: `stage.py`, which wires a whole run.
+every few steps. Shapes: B rows, T tokens, V vocabulary. Read next: `steps.py` for the loop itself,
+`stage.py`, which wires a whole run.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,34 +16,9 @@ import torch
 from torch import Tensor
 
 from caesura.model import ModelConfig, PackedAttention, Transformer, document_mask
-from caesura.train.checkpoint import Checkpoints
 from caesura.train.losses import cross_entropy_sum
-from caesura.train.optimisers import OptimiserConfig, clip, make_optimisers, schedule, set_rates
 from caesura.train.packing import Batch, Packer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopConfig:
-    """How long and how.
-
-    num_steps: optimiser steps in all.
-    optimiser: see there.
-    is_compiled: torch.compile the forward and backward; needs a C++ compiler on CPUs.
-    is_bfloat16: run matrix products in bfloat16 (autocast); weights stay float32.
-    checkpoint_every_s: seconds between checkpoints.
-    log_every: steps between rows of metrics.
-    """
-
-    num_steps: int
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    is_compiled: bool = True
-    is_bfloat16: bool = True
-    checkpoint_every_s: float = 180.0
-    log_every: int = 10
-
-    def __post_init__(self) -> None:
-        if self.num_steps < 1 or self.log_every < 1:
-            raise ValueError(f"num_steps {self.num_steps} and log_every {self.log_every} must be at least 1")
+from caesura.train.steps import LoopConfig, StepDone, Steps, run_steps, seeded
 
 
 class Metrics(NamedTuple):
@@ -52,6 +27,7 @@ class Metrics(NamedTuple):
     step: steps done. loss: nats a target. grad_norm: before clipping. learning_rate: at the plateau's
     scale. tokens_per_s: all tokens of the rows. utilisation: useful FLOPs over the measured peak.
     targets: targets learnt so far in this process. elapsed_s: since this process began.
+    num_skipped: steps skipped so far in this process, because a loss or a gradient was no number.
     """
 
     step: int
@@ -62,6 +38,7 @@ class Metrics(NamedTuple):
     utilisation: float
     targets: int
     elapsed_s: float
+    num_skipped: int = 0
 
 
 def train(
@@ -77,33 +54,45 @@ def train(
 
     Raises ValueError if that checkpoint lies beyond `num_steps`.
     """
-    torch.manual_seed(0)
-    model.to(device).train()
-    optimisers = make_optimisers(model, config.optimiser)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    first_step = checkpoints.restore(model, optimisers)
-    if first_step > config.num_steps:
-        raise ValueError(f"{folder} is at step {first_step} already, past num_steps {config.num_steps}")
-    loss_sum = loss_function(model, config, device)
-    meter = Meter(model.config, matmul_peak_flops(device))
-    saved_at = time.monotonic()
-    for step in range(first_step, config.num_steps):
-        batch = Batch(*(tensor.to(device) for tensor in packer.batch(step)))
-        num_targets = batch.mask_BT.sum()
-        set_rates(optimisers, schedule(step, config.num_steps, config.optimiser))
-        loss = loss_sum(*batch, document_mask(batch.positions_BT)) / num_targets.clamp(min=1)
-        loss.backward()
-        grad_norm = clip(model, config.optimiser.max_grad_norm)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad()
-        meter.add(batch, float(loss.detach()), int(num_targets), grad_norm)
-        if (step + 1) % config.log_every == 0 or step + 1 == config.num_steps:
-            on_metrics(meter.read(step + 1, optimisers[0].param_groups[0]["lr"]))
-        if time.monotonic() - saved_at > config.checkpoint_every_s or step + 1 == config.num_steps:
-            checkpoints.save(step + 1, model, optimisers)
-            saved_at = time.monotonic()
+    seeded(model, device)
+    steps = _TextSteps(model, packer, config, on_metrics, device)
+    run_steps(model, config, folder, Steps(loss_of=steps.loss_of, on_step=steps.on_step))
     model.eval()
+
+
+class _TextSteps:
+    """The loss of a batch of text, and the rows of metrics that follow from it."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        packer: Packer,
+        config: LoopConfig,
+        on_metrics: Callable[[Metrics], None],
+        device: str,
+    ) -> None:
+        self._packer = packer
+        self._config = config
+        self._on_metrics = on_metrics
+        self._device = device
+        self._loss_sum = loss_function(model, config, device)
+        self._meter = Meter(model.config, matmul_peak_flops(device))
+        self._batch = packer.batch(0)
+        self._num_targets = 0
+
+    def loss_of(self, step: int) -> Tensor:
+        """Nats a learnt target."""
+        self._batch = Batch(*(tensor.to(self._device) for tensor in self._packer.batch(step)))
+        num_targets = self._batch.mask_BT.sum()
+        self._num_targets = int(num_targets)
+        loss_sum = self._loss_sum(*self._batch, document_mask(self._batch.positions_BT))
+        return loss_sum / num_targets.clamp(min=1)
+
+    def on_step(self, done: StepDone) -> None:
+        if not done.is_skipped:
+            self._meter.add(self._batch, done.loss, self._num_targets, done.grad_norm)
+        if self._config.is_logged(done.step) and self._meter.has_steps:
+            self._on_metrics(self._meter.read(done))
 
 
 def loss_function(model: Transformer, config: LoopConfig, device: str) -> Callable[..., Tensor]:
@@ -135,6 +124,11 @@ class Meter:
     def _clear(self) -> None:
         self._tokens, self._steps, self._loss, self._norm, self._flops = 0, 0, 0.0, 0.0, 0.0
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether there is anything to read."""
+        return self._steps > 0
+
     def add(self, batch: Batch, loss: float, num_targets: int, grad_norm: float) -> None:
         self._tokens += batch.tokens_BT.numel()
         self._steps += 1
@@ -143,18 +137,19 @@ class Meter:
         self._targets += num_targets
         self._flops += training_flops(self._config, batch.positions_BT)
 
-    def read(self, step: int, learning_rate: float) -> Metrics:
+    def read(self, done: StepDone) -> Metrics:
         now = time.monotonic()
         elapsed, self._since = now - self._since, now
         row = Metrics(
-            step=step,
+            step=done.step,
             loss=self._loss / self._steps,
             grad_norm=self._norm / self._steps,
-            learning_rate=learning_rate,
+            learning_rate=done.learning_rate,
             tokens_per_s=self._tokens / elapsed,
             utilisation=self._flops / elapsed / self._peak_flops,
             targets=self._targets,
             elapsed_s=now - self._started,
+            num_skipped=done.num_skipped,
         )
         self._clear()
         return row

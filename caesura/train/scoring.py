@@ -60,20 +60,30 @@ class Compression:
 @torch.no_grad()
 def document_nats(model: Transformer, batch: Sequence[Encoded]) -> Tensor:
     """(B,) float64: for each document, the sum over its masked-in ids of -ln p(id | ids before it)."""
-    device = model.embed_tokens.weight.device
+    ids_BT, mask_BT = _padded(batch, model.embed_tokens.weight.device)
+    logits_BTV = _next_logits(model, ids_BT).float()
+    losses_BT = F.cross_entropy(logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none")
+    return (losses_BT.view(len(batch), -1).double() * mask_BT[:, 1:]).sum(dim=1).cpu()
+
+
+def _padded(batch: Sequence[Encoded], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ids and masks, (B, T) each, padded at the end."""
     width = max(len(document.ids) for document in batch)
     ids_BT = torch.zeros(len(batch), width, dtype=torch.long)
     mask_BT = torch.zeros(len(batch), width, dtype=torch.bool)
     for row, document in enumerate(batch):
         ids_BT[row, : len(document.ids)] = torch.tensor(document.ids)
         mask_BT[row, : len(document.mask)] = torch.tensor(document.mask)
-    ids_BT, mask_BT = ids_BT.to(device), mask_BT.to(device)
-    positions_BT = torch.arange(width - 1, device=device).expand(len(batch), -1)
-    # Attention is causal, so the padding behind a document cannot reach it.
-    hidden_BTD = model(ids_BT[:, :-1], positions_BT, PackedAttention(windows=model.config.windows))
-    logits_BTV = model.logits(hidden_BTD).float()
-    losses_BT = F.cross_entropy(logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none")
-    return (losses_BT.view(len(batch), -1).double() * mask_BT[:, 1:]).sum(dim=1).cpu()
+    return ids_BT.to(device), mask_BT.to(device)
+
+
+def _next_logits(model: Transformer, ids_BT: Tensor) -> Tensor:
+    """(B, T - 1, V): what follows each id but the last. Attention is causal, so the padding behind a document
+    cannot reach it.
+    """
+    positions_BT = torch.arange(ids_BT.shape[1] - 1, device=ids_BT.device).expand(len(ids_BT), -1)
+    attend = PackedAttention(windows=model.config.windows)
+    return model.logits(model(ids_BT[:, :-1], positions_BT, attend))
 
 
 def nats_of(
@@ -91,6 +101,23 @@ def nats_of(
             nats[index] = value
         on_progress(len(indices))
     return nats
+
+
+@torch.no_grad()
+def reproduces(
+    model: Transformer, documents: Sequence[Encoded], *, batch_tokens: int = _BATCH_TOKENS
+) -> list[bool]:
+    """For each document, whether every masked-in id is the most probable one: greedy decoding would write
+    just these. One pass over all, where decoding would take as many as there are ids.
+    """
+    device = model.embed_tokens.weight.device
+    results = [False] * len(documents)
+    for indices in _batches([len(document.ids) for document in documents], batch_tokens):
+        ids_BT, mask_BT = _padded([documents[index] for index in indices], device)
+        is_said_BT = _next_logits(model, ids_BT).argmax(dim=-1) == ids_BT[:, 1:]
+        for index, is_whole in zip(indices, (is_said_BT | ~mask_BT[:, 1:]).all(dim=1).tolist(), strict=True):
+            results[index] = is_whole
+    return results
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

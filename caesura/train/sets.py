@@ -17,7 +17,7 @@ from typing import Any, cast
 import zstandard
 
 from caesura.messages.errors import DataError
-from caesura.train import books, convert, requests
+from caesura.train import books, comparisons, convert, requests
 from caesura.train.convert import Converter
 
 
@@ -301,6 +301,35 @@ _CATALOGUE = (
             ),
         ),
         converter=requests.command_pages,
+    ),
+    DataSet(
+        name="hh_harmless",
+        file="hh_rlhf_harmless/pairs.jsonl.zst",
+        licence="MIT",
+        use="which of two replies people found less harmful",
+        origins=(
+            Origin(
+                repository="anthropics/hh-rlhf",
+                commit="354e5c3cb896",
+                paths=("harmless-base/test.jsonl.gz",),
+            ),
+        ),
+        converter=comparisons.transcripts,
+    ),
+    DataSet(
+        name="taskmaster_rewards",
+        file="taskmaster_rewards/rewards.jsonl.zst",
+        licence="CC-BY-4.0",
+        use="whether people found the next action of a dialogue right",
+        origins=(
+            Origin(
+                repository="google-research-datasets/Taskmaster",
+                commit="d92cb6af3005",
+                paths=("TM-3-2020/reward/*.json", "TM-4-2024/reward/*.json"),
+                licence_paths=("README.md",),
+            ),
+        ),
+        converter=comparisons.rewarded_actions,
     ),
 )
 

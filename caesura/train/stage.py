@@ -147,13 +147,27 @@ def start_folder(start_from: str, runs: Path) -> Path:
     return earlier if earlier.is_dir() else Path(start_from)
 
 
-def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[str, Any]) -> None:
+def _nothing_more(folder: Path) -> None:
+    return None
+
+
+def export(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    folder: Path,
+    facts: dict[str, Any],
+    *,
+    dtype: torch.dtype = torch.bfloat16,
+    add: Callable[[Path], None] = _nothing_more,
+) -> None:
     """Write the Hugging Face folder, with `facts` as `caesura.json`, under a temporary name; then put it
     in place whole.
+
+    add: writes what else belongs into it.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    save_model(model, part)
+    save_model(model, part, dtype=dtype)
     tokenizer.save(part, max_positions=model.config.max_positions)
     generation = {
         "bos_token_id": tokenizer.marker("<|begin|>"),
@@ -164,6 +178,7 @@ def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[s
     }
     for name, fields in (("generation_config", generation), ("caesura", facts)):
         (part / f"{name}.json").write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    add(part)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
 
@@ -194,15 +209,13 @@ def check_recipe(stage: Job, folder: Path) -> None:
         )
 
 
-# Fields that hold a callable of some kind; the kind is part of the recipe.
-_SOURCES = ("documents", "prompts")
-
-
 def _tree(stage: Job) -> dict[str, Any]:
+    """Every field, and of what is called to make rows the kind as well."""
     tree = dataclasses.asdict(cast(Any, stage))
-    for name in _SOURCES:
-        if name in tree:
-            tree[name]["source"] = type(getattr(stage, name)).__qualname__
+    for name, fields in tree.items():
+        value = getattr(stage, name)
+        if dataclasses.is_dataclass(value) and callable(value):
+            fields["source"] = type(value).__qualname__
     return cast(dict[str, Any], json.loads(json.dumps(tree, default=_word)))
 
 

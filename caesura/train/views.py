@@ -1,6 +1,6 @@
 """Where rows of metrics go: a JSONL file first, TensorBoard as a view of it.
 
-Enters: `Metrics`. Leaves: `metrics.jsonl`, and event files if TensorBoard is installed
+Enters: rows such as `Metrics`. Leaves: `metrics.jsonl`, and event files if TensorBoard is installed
 (`tensorboard --logdir runs`). Read next: `loop.py`.
 """
 
@@ -11,12 +11,28 @@ import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-
-from caesura.train.loop import Metrics
+from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
 
-View = Callable[[Metrics], None]
+
+class MetricsRow(Protocol):
+    """A NamedTuple of numbers, one of which is the step."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        ...
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+def _numbers(row: MetricsRow) -> dict[str, float]:
+    """The fields by name. Every NamedTuple has `_asdict`; its underscore only keeps it apart from fields."""
+    return row._asdict()  # pyright: ignore[reportPrivateUsage]
+
+
+View = Callable[[MetricsRow], None]
 
 
 def metrics_views(folder: Path) -> tuple[View, ...]:
@@ -30,10 +46,10 @@ def metrics_views(folder: Path) -> tuple[View, ...]:
 def metrics_file(path: Path) -> View:
     """Appends each row as a JSON line. A disk that is full costs the row, not the run."""
 
-    def write(row: Metrics) -> None:
+    def write(row: MetricsRow) -> None:
         try:
             with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({k: round(v, 6) for k, v in row._asdict().items()}) + "\n")
+                file.write(json.dumps({k: round(v, 6) for k, v in _numbers(row).items()}) + "\n")
         except OSError as error:
             log.error("metrics of step %d not written: %s", row.step, error)
 
@@ -47,8 +63,8 @@ def tensorboard_view(folder: Path) -> View:
 
     writer = SummaryWriter(str(folder))
 
-    def write(row: Metrics) -> None:
-        for name, value in row._asdict().items():
+    def write(row: MetricsRow) -> None:
+        for name, value in _numbers(row).items():
             if name != "step":
                 writer.add_scalar(name, value, row.step)
         writer.flush()

@@ -43,6 +43,16 @@ def test_a_resumed_run_counts_steps_once_and_time_twice(tmp_path: Path) -> None:
     assert (stage.num_steps, stage.hours, stage.loss) == (30, 2.0, 3.0)
 
 
+def test_stages_that_learn_from_no_text_are_passed_over(tmp_path: Path) -> None:
+    _write_stage(tmp_path / "first", None, [(10, 4.0, 60.0)])
+    _write_stage(tmp_path / "pairs", "first", [])
+    recipe = json.loads((tmp_path / "pairs" / "recipe.json").read_text())
+    del recipe["packing"]
+    (tmp_path / "pairs" / "recipe.json").write_text(json.dumps(recipe))
+    _write_stage(tmp_path / "last", "pairs", [(10, 2.0, 60.0)])
+    assert [stage.name for stage in training_facts(tmp_path / "last").stages] == ["first", "last"]
+
+
 def test_a_run_without_metrics_is_named(tmp_path: Path) -> None:
     _write_stage(tmp_path / "run", None, [])
     with pytest.raises(DataError, match="stage run has no rows"):

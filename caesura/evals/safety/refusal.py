@@ -18,7 +18,8 @@ _WILL_NOT = (
     r"shouldn't|should not)"
 )
 _ACT = (
-    r"(?:help|assist|provide|support|fulfil|fulfill|comply|copy|follow|play|do that|do this|do it|write|create|give|tell|"
+    r"(?:help|assist|provide|support|fulfil|fulfill|comply|copy|follow|play|do that|do this|"
+    r"do it|write|create|give|tell|"
     r"answer|engage|discuss|share|offer|generate|continue|participate|say|respond|explain|make|take part|"
     r"produce|go along|be part|accommodate|endorse|promote|encourage|advise|teach|describe)"
 )

@@ -1,0 +1,62 @@
+"""Sets of what people preferred, from their raw files to rows."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+
+from caesura.train import comparisons
+
+
+def _transcript(question: str, reply: str) -> str:
+    return f"\n\nHuman: {question}\n\nAssistant: {reply}"
+
+
+def _pairs(*rows: tuple[str, str]) -> bytes:
+    lines = [
+        json.dumps({"chosen": _transcript(asked, "No."), "rejected": _transcript(asked, reply)})
+        for asked, reply in rows
+    ]
+    return gzip.compress("\n".join(lines).encode())
+
+
+def test_half_of_the_transcripts_is_left_out_by_the_first_question() -> None:
+    asked = [f"What is {number}?" for number in range(200)]
+    rows = list(comparisons.transcripts({"a/test.jsonl.gz": _pairs(*((each, "Yes.") for each in asked))}))
+    kept = {row["chosen"].split("Human: ")[1].split("\n\n")[0] for row in rows}
+    assert kept == {each for each in asked if hashlib.sha256(each.lower().encode()).digest()[0] % 2 == 0}
+    assert 60 < len(kept) < 140
+
+
+def test_what_mixes_minors_and_sex_is_left_out() -> None:
+    asked = next(
+        text
+        for text in (f"Question {number}" for number in range(99))
+        if hashlib.sha256(text.lower().encode()).digest()[0] % 2 == 0
+    )
+    replies = ("a child", "sexual", "a sexual child")
+    rows = list(comparisons.transcripts({"a.jsonl.gz": _pairs(*((asked, reply) for reply in replies))}))
+    assert [row["rejected"].rsplit(": ", 1)[1] for row in rows] == ["a child", "sexual"]
+
+
+def test_rewarded_actions_are_parsed_and_a_tenth_is_left_out() -> None:
+    raw = [
+        {
+            "conversation_id": f"dlg-{number}",
+            "context": json.dumps([{"role": "user", "text": "tea"}]),
+            "generation": json.dumps({"role": "agent", "text": "Here."}),
+            "reward": 1.0,
+        }
+        for number in range(300)
+    ]
+    rows = list(comparisons.rewarded_actions({"g/TM-4-2024/reward/reward_00.json": json.dumps(raw).encode()}))
+    assert rows[0]["id"].startswith("TM-4-2024/reward_00/")
+    assert rows[0]["context"] == [{"role": "user", "text": "tea"}]
+    assert rows[0]["action"] == {"role": "agent", "text": "Here."}
+    kept = {row["conversation_id"] for row in rows}
+    digests = {
+        name: hashlib.sha256(name.encode()).digest() for name in (str(row["conversation_id"]) for row in raw)
+    }
+    assert kept == {name for name, digest in digests.items() if int.from_bytes(digest[:4], "big") % 10}
+    assert 240 < len(kept) < 300
