@@ -103,12 +103,14 @@ class PairSet:
     """Encoded preferences.
 
     sides: the chosen and the rejected side of each pair, in turn. p: see `Preference`.
-    parts: the index into `PARTS` of each pair. num_too_long: pairs that were left out.
+    parts: the index into `PARTS` of each pair. sources: where each comes from. num_too_long: how many were
+        left out.
     """
 
     sides: TokenSet
     p: npt.NDArray[np.float32]
     parts: npt.NDArray[np.int64]
+    sources: npt.NDArray[np.str_]
     num_too_long: int = 0
 
     def __len__(self) -> int:
@@ -138,6 +140,7 @@ class PairSet:
         sides: list[Encoded] = []
         ps: list[float] = []
         parts: list[int] = []
+        sources: list[str] = []
         num_too_long = 0
         for row in preferences:
             pair = [encode_reply(chat_format, row.prompt, reply) for reply in (row.chosen, row.rejected)]
@@ -147,19 +150,22 @@ class PairSet:
             sides += pair
             ps.append(row.p)
             parts.append(PARTS.index(part_of(row.prompt)))
+            sources.append(row.source)
         if not ps:
             raise DataError(f"there are no preferences of at most {max_tokens} tokens a side to learn from")
         return cls(
             sides=TokenSet.collect(sides),
             p=np.asarray(ps, np.float32),
             parts=np.asarray(parts, np.int64),
+            sources=np.asarray(sources, np.str_),
             num_too_long=num_too_long,
         )
 
     def save(self, folder: Path) -> None:
         """Write the arrays; the token set's manifest comes last, so a folder without one is unfinished."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "pairs.npz", p=self.p, parts=self.parts, num_too_long=self.num_too_long)
+        counts = {"num_too_long": self.num_too_long}
+        np.savez(folder / "pairs.npz", p=self.p, parts=self.parts, sources=self.sources, **counts)
         self.sides.save(folder)
 
     @classmethod
@@ -171,6 +177,7 @@ class PairSet:
                 sides=sides,
                 p=arrays["p"],
                 parts=arrays["parts"],
+                sources=arrays["sources"],
                 num_too_long=int(arrays["num_too_long"]),
             )
 
@@ -252,3 +259,10 @@ def prepare_pairs(
     pairs = PairSet.load(folder)
     pairs.require_parts()
     return pairs
+
+
+def spread(indices: npt.NDArray[np.int64], num: int) -> npt.NDArray[np.int64]:
+    """`num` of some pairs, evenly over all of them, so that every kind is met; all where they are few."""
+    if len(indices) <= num:
+        return indices
+    return indices[np.arange(num) * len(indices) // num]

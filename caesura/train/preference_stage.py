@@ -27,7 +27,7 @@ from caesura.train.job import OnProgress, Place
 from caesura.train.job_report import is_done, write_report
 from caesura.train.loop import loss_function
 from caesura.train.packing import Batch, Packer, PackingConfig
-from caesura.train.pairs import PARTS, Comparisons, PairBatches, PairConfig, in_order, prepare_pairs
+from caesura.train.pairs import PARTS, Comparisons, PairBatches, PairConfig, in_order, prepare_pairs, spread
 from caesura.train.preference_loss import PreferenceLossConfig, implicit_lead, preference_loss
 from caesura.train.preference_watch import Gold, Look, Watch, WatchConfig, token_kl
 from caesura.train.reference import ReferencedPairs, policy_log_probs, reference_log_probs
@@ -199,7 +199,7 @@ class _Run:
         stage, device = self._stage, self._place.device
         self.policy.eval()
         log_probs = policy_log_probs(self.policy, stage.loop, device, is_compiled=False)
-        watched = self._pairs.pairs.part("held_out")[: stage.watch.num_pairs]
+        watched = spread(self._pairs.pairs.part("held_out"), stage.watch.num_pairs)
         leads: list[Tensor] = []
         kls: list[Tensor] = []
         for _, batch in in_order(self._pairs.pairs, watched, stage.pairs):

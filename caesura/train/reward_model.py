@@ -106,7 +106,8 @@ class RewardModel(nn.Module):
             tokens_ST, positions_ST, PackedAttention(windows=self.backbone.config.windows)
         )
         last_SD = hidden_STD[torch.arange(len(last_S), device=last_S.device), last_S]
-        return nn.functional.linear(last_SD.float(), self.head.weight, self.head.bias).squeeze(-1)
+        # Written out, for autocast would round a product's result, and with it every lead, to 8 bits.
+        return (last_SD.float() * self.head.weight).sum(dim=-1) + self.head.bias
 
     @property
     def standard(self) -> Standard:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.job import OnProgress, Place
 from caesura.train.job_report import is_done, write_report
 from caesura.train.pairs import (
+    PARTS,
     Comparisons,
     PairBatch,
     PairBatches,
@@ -244,8 +246,9 @@ def measured(model: RewardModel, pairs: PairSet, config: PairConfig, device: str
     fair = standard.without_length(torch.from_numpy(raw), torch.from_numpy(lengths)).numpy()
     leads = fair[:, 0] - fair[:, 1]
     return {
-        "num_pairs": {part: len(pairs.part(part)) for part in ("train", "reference", "held_out")},
+        "num_pairs": {part: len(pairs.part(part)) for part in PARTS},
         "num_too_long": pairs.num_too_long,
+        "by_source": _by_source(leads, pairs.sources[pairs.part("held_out")]),
         "statistics": asdict(standard),
         "accuracy": asdict(pair_accuracy(leads)),
         "probability": mean_probability(leads),
@@ -257,6 +260,11 @@ def measured(model: RewardModel, pairs: PairSet, config: PairConfig, device: str
             "after": correlation(fair.ravel(), lengths.ravel()),
         },
     }
+
+
+def _by_source(leads: Floats, sources: npt.NDArray[np.str_]) -> dict[str, Any]:
+    """The accuracy on the pairs of each source: an average hides which of them are hard."""
+    return {str(source): asdict(pair_accuracy(leads[sources == source])) for source in np.unique(sources)}
 
 
 def _control(

@@ -18,6 +18,7 @@ from caesura.train.pairs import (
     in_order,
     part_of,
     prepare_pairs,
+    spread,
 )
 from tests.train.tiny_pairs import PAIRS, formats, preference
 
@@ -54,6 +55,7 @@ def test_a_pair_set_is_the_same_after_saving(tmp_path: Path) -> None:
     assert np.array_equal(pairs.sides.ids, loaded.sides.ids)
     assert np.array_equal(pairs.p, loaded.p)
     assert np.array_equal(pairs.parts, loaded.parts)
+    assert np.array_equal(pairs.sources, loaded.sources)
     assert np.array_equal(pairs.num_reply_ids(), loaded.num_reply_ids())
 
 
@@ -110,6 +112,11 @@ def test_pairs_that_are_too_long_are_left_out_and_counted() -> None:
     assert (len(pairs), pairs.num_too_long) == (1, 1)
     with pytest.raises(DataError, match="no preferences of at most 64 tokens"):
         PairSet.collect(formats(), rows[1:], 64)
+
+
+def test_a_sample_is_spread_over_all() -> None:
+    assert spread(np.arange(100, 110), 5).tolist() == [100, 102, 104, 106, 108]
+    assert spread(np.arange(3), 5).tolist() == [0, 1, 2]
 
 
 def test_pairs_are_encoded_once(tmp_path: Path) -> None:

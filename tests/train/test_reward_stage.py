@@ -60,6 +60,7 @@ def test_it_learns_what_is_preferred_and_its_control_does_not(tmp_path: Path) ->
     assert abs(report["control"]["probability"] - 0.5) < 0.2
     assert report["probability"] > 0.9
     assert abs(report["length_correlation"]["after"]) < 0.1
+    assert report["by_source"]["a"]["n"] + report["by_source"]["b"]["n"] == report["accuracy"]["n"]
     left, down = _score(folder, "L 3", "D 3")
     assert left > 0 > down
     assert sum(report["num_pairs"].values()) == 400  # the one in another dimension is left out

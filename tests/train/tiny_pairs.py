@@ -41,6 +41,7 @@ def preference(number: int, **changes: Any) -> Preference:
         "rejected": f"D {number % 5}" + " more" * (number % 2),
         "p": 0.95,
         "dimension": "helpful",
+        "source": "ab"[number % 2],
     }
     return Preference(**(fields | changes))
 
