@@ -20,16 +20,17 @@ class _Line(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self._inner = nn.Linear(2, 1, bias=False)
-        self.layers = nn.ModuleList([self._inner])
+        self.layers = nn.ModuleList([nn.Linear(2, 1, bias=False)])
         self.bias = nn.Parameter(torch.zeros(1))
 
     @property
     def weight(self) -> Tensor:
-        return self._inner.weight
+        weight = self.layers[0].weight
+        assert isinstance(weight, Tensor)
+        return weight
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._inner(x) + self.bias
+        return self.layers[0](x) + self.bias
 
 
 def _run(
