@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from caesura.recipes import alignment, finetune, nano, preferences
+from caesura.recipes import alignment, finetune, nano, pipeline, preferences
 from caesura.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    "nano": nano.recipe,
+    "nano": pipeline.recipe,
     "nano-control": nano.control,
     "nano-alignment": alignment.recipe,
     "finetune": finetune.recipe,

@@ -31,6 +31,7 @@ from caesura.recipes.jailbreaks import jailbreak, piece_of
 from caesura.recipes.nano import MIX, Conversations, ConversationsWithTools
 from caesura.recipes.plain import plain
 from caesura.recipes.wording import casual
+from caesura.rl.feedback import FeedbackJob
 from caesura.rl.revision_rows import RowConfig
 from caesura.rl.revisions import RevisionJob
 from caesura.tokens import CaesuraFormat
@@ -168,6 +169,22 @@ def revisions() -> RevisionJob:
     )
 
 
+def feedback() -> FeedbackJob:
+    """Two replies to a prompt, one of the model that has learnt the constitution and one of the model before
+    it, compared by how many of the principles each breaks.
+    """
+    return FeedbackJob(
+        name="nano-feedback",
+        start_from="nano-constitution",
+        rival="nano-tools",
+        prompts=AlignmentPrompts(num_grammar=3_000, num_public=1, num_benign=80, num_templated=120, seed=5),
+        held_out=is_measured,
+        is_refusal=is_refusal,
+        max_tokens=48,
+        seed=5,
+    )
+
+
 def constitution() -> Stage:
     """Half of the tokens are safety prompts and replies, a quarter jailbreaks, the rest the stages before."""
     return Stage(
@@ -201,11 +218,11 @@ def constitution() -> Stage:
 
 
 def recipe() -> Recipe:
-    """The stage alone, from the model that knows tools."""
+    """The constitution's part alone, from the model that knows tools."""
     return Recipe(
         name="nano-alignment",
         tokenizer_texts=None,
         vocab_size=0,
-        stages=(revisions(), constitution()),
+        stages=(revisions(), constitution(), feedback()),
         max_positions=0,
     )

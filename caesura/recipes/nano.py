@@ -1,7 +1,7 @@
 """The bundled model, stage by stage: words, text, then conversations in which it learns to pause.
 
 Enters: the data folder. Leaves: config trees that `caesura train nano --all` runs in order. A smaller run is
-an override away, e.g. `--set loop.num_steps=100`. Read next: `caesura/train/stage.py`.
+an override away, e.g. `--set loop.num_steps=100`. Read next: `pipeline.py`, which puts all jobs in order.
 """
 
 from __future__ import annotations
@@ -117,17 +117,6 @@ class ConversationsWithTools:
         yield from self.others(chat_format, data, runs)
 
 
-def recipe() -> Recipe:
-    """Text for a quarter of an hour, then conversations for as long as the figures need, then tools."""
-    return Recipe(
-        name="nano",
-        tokenizer_texts=tokenizer_texts,
-        vocab_size=PRESETS["nano"].vocab_size,
-        stages=(pretrain(), sft(), tools()),
-        max_positions=PRESETS["nano"].max_positions,
-    )
-
-
 def pretrain() -> Stage:
     """Plain text: spelling, words, grammar, a little of the world."""
     return Stage(
@@ -209,4 +198,11 @@ def control() -> Recipe:
         ),
         loop=replace(trained.loop, num_steps=1300),
     )
-    return replace(recipe(), stages=(pretrain(), stage))
+    # Called as the other is, for it shares its words and its text.
+    return Recipe(
+        name="nano",
+        tokenizer_texts=tokenizer_texts,
+        vocab_size=PRESETS["nano"].vocab_size,
+        stages=(pretrain(), stage),
+        max_positions=PRESETS["nano"].max_positions,
+    )

@@ -122,7 +122,6 @@ def test_a_model_is_attacked_and_the_same_command_changes_nothing(
         "archive.json",
         "successes.jsonl",
         "conversations.jsonl",
-        "conversations.jsonl",
         "many_shot.png",
         "archive.png",
         "attempts.jsonl",

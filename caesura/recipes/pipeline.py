@@ -1,0 +1,33 @@
+"""All of nano, from text to the aligned model: what `caesura train nano --all` runs.
+
+Enters: the data folder. Leaves: a config tree of jobs, each in the file of its own kind. Read next: `nano.py`
+(text, conversations, tools), `alignment.py` (the constitution), `preferences.py` (judges, and what they
+prefer).
+"""
+
+from __future__ import annotations
+
+from caesura.model import PRESETS
+from caesura.recipes import alignment, nano, preferences
+from caesura.train.recipe import Recipe
+
+
+def recipe() -> Recipe:
+    """Text for a quarter of an hour, conversations for as long as the figures need, tools; then alignment."""
+    shape = PRESETS["nano"]
+    return Recipe(
+        name="nano",
+        tokenizer_texts=nano.tokenizer_texts,
+        vocab_size=shape.vocab_size,
+        stages=(
+            nano.pretrain(),
+            nano.sft(),
+            nano.tools(),
+            alignment.revisions(),
+            alignment.constitution(),
+            alignment.feedback(),
+            *preferences.rewards(),
+            preferences.preferences(),
+        ),
+        max_positions=shape.max_positions,
+    )
