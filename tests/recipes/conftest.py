@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,9 @@ def word_list(name: str, words: list[str]) -> dict[str, Any]:
 
 
 def unlike(words: str, number: int) -> str:
-    """The words and others, so many that no two numbers give nearly the same."""
-    return " ".join([words, *(f"{letter}{number}" for letter in "abcdefgh")])
+    """The words and others, so many that no two numbers, nor two sets, give nearly the same."""
+    own = zlib.crc32(words.encode()) % 1000
+    return " ".join([words, *(f"{letter}{number}x{own}" for letter in "abcdefgh")])
 
 
 def prompts(field: str, words: str) -> list[dict[str, Any]]:
