@@ -84,6 +84,6 @@ def test_fine_tuning_learns_the_rows_of_a_file_and_names_a_bad_one(tmp_path: Pat
         '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]}\n{'
     )
     chosen = override(RECIPES["finetune"](), [f'documents.paths=["{path}"]'])
-    documents = stages_of(chosen)[0].documents(chat_format(), tmp_path)
+    documents = stages_of(chosen)[0].documents(chat_format(), tmp_path, tmp_path)
     with pytest.raises(DataError, match=r"mine\.jsonl:2: "):
         list(documents)
