@@ -128,15 +128,19 @@ async def label(
     return clamped(p) if judge.is_reasoned else p
 
 
-async def compare(feedback: Feedback, prompt: Prompt) -> Compared:
-    """Two replies to one request, compared. Raises ApiError for what is not the request's own fault."""
-    rng = random.Random(f"{feedback.seed} {prompt.text}")
-    first, second, skipped = "", "", ""
+async def compare(feedback: Feedback, numbered: tuple[int, Prompt]) -> Compared:
+    """Two replies to one request, compared. Raises ApiError for what is not the request's own fault.
+
+    numbered: the request and its place, so that one that comes twice is answered in other ways.
+    """
+    number, prompt = numbered
+    rng = random.Random(f"{feedback.seed} {number} {prompt.text}")
+    first, second = "", ""
+    skipped = "a preference holds no system prompt" if prompt.conversation.system else ""
     verdicts: tuple[Verdict, ...] = ()
-    if prompt.conversation.system:
-        raise ValueError("a preference holds no system prompt; leave such prompts out")
     try:
-        first, second = await _replies(feedback, prompt, rng)
+        if not skipped:
+            first, second = await _replies(feedback, prompt, rng)
         if first and second and first != second:
             verdicts = await verdicts_on(feedback, prompt, (first, second), rng)
     except InvalidRequestError as error:
@@ -192,9 +196,8 @@ async def compare_all(
     with Journal(path) as journal:
         check_comparisons(path, prompts, feedback.constitution.digest)
         on_done(journal.num_groups, len(prompts))
-        results = in_order(
-            prompts[journal.num_groups :], partial(compare, feedback), max_at_once=feedback.max_at_once
-        )
+        rest = list(enumerate(prompts))[journal.num_groups :]
+        results = in_order(rest, partial(compare, feedback), max_at_once=feedback.max_at_once)
         async with aclosing(results):
             async for result in results:
                 journal.append([asdict(result)])

@@ -90,9 +90,13 @@ class Revised:
     skipped: str = ""
 
 
-async def revise(revising: Revising, prompt: Prompt) -> Revised:
-    """Answer one request and revise the answer. Raises ApiError for what is not the request's own fault."""
-    rng = random.Random(f"{revising.seed} {prompt.text}")
+async def revise(revising: Revising, numbered: tuple[int, Prompt]) -> Revised:
+    """Answer one request and revise the answer. Raises ApiError for what is not the request's own fault.
+
+    numbered: the request and its place, so that one that comes twice is answered in two ways.
+    """
+    number, prompt = numbered
+    rng = random.Random(f"{revising.seed} {number} {prompt.text}")
     try:
         reply = await revising.speaker.say(prompt.conversation, seed=rng.randrange(MAX_SEED))
         steps = await _steps(revising, prompt, reply, rng)
@@ -135,7 +139,7 @@ async def revise_all(
     with Journal(path) as journal:
         check_steps(path, prompts, revising.constitution.digest)
         on_done(journal.num_groups, len(prompts))
-        rest = prompts[journal.num_groups :]
+        rest = list(enumerate(prompts))[journal.num_groups :]
         work = partial(revise, revising)
         async with aclosing(in_order(rest, work, max_at_once=revising.max_at_once)) as results:
             await _keep(results, journal, len(prompts), on_done)

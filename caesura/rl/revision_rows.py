@@ -58,8 +58,8 @@ def revision_rows(
     config: RowConfig, constitution: Constitution, prompts: Sequence[Prompt], steps: Path
 ) -> Iterator[Row]:
     """A row for every revision, and for replies that were upheld, in the prompts' order."""
-    for prompt, revised in zip(prompts, read_steps(steps), strict=True):
-        rng = random.Random(f"{config.seed} {prompt.text}")
+    for number, (prompt, revised) in enumerate(zip(prompts, read_steps(steps), strict=True)):
+        rng = random.Random(f"{config.seed} {number} {prompt.text}")
         for step in lessons(revised, keeps_upheld=config.keeps_upheld):
             yield _row(config, constitution, prompt, step, rng)
 

@@ -24,7 +24,7 @@ from caesura.constitution.feedback import (
 from caesura.constitution.judges import RuleJudge, ScoringJudge
 from caesura.constitution.principles import Principle, load_constitution
 from caesura.constitution.prompts import Prompt, WrittenPrompt
-from caesura.messages.content import conversation
+from caesura.messages.content import Conversation, conversation
 from caesura.messages.errors import ApiError
 from caesura.messages.preferences import DIMENSIONS
 from caesura.messages.request import MessagesRequest
@@ -178,16 +178,20 @@ async def test_comparisons_of_other_prompts_or_another_constitution_are_not_cont
         await compare_all(replace(settings, constitution=load_constitution()), [HARMFUL], path)
 
 
-async def test_a_prompt_with_a_system_prompt_is_refused(tmp_path: Path) -> None:
+async def test_a_prompt_with_a_system_prompt_is_skipped_and_counted(tmp_path: Path) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Told(WrittenPrompt):
         @property
-        def conversation(self):  # noqa: ANN202
+        def conversation(self) -> Conversation:
             return conversation(("user", self.text), system="Be brief.")
 
     prompt = Told(text="a", is_harmful=True, category="weapons_violence")
-    with pytest.raises(ValueError, match="a preference holds no system prompt"):
-        await compare_all(feedback(speaker(YES), speaker(NO)), [prompt], tmp_path / "c.jsonl")
+    path = tmp_path / "c.jsonl"
+    await compare_all(feedback(speaker(YES), speaker(NO)), [prompt, HARMFUL], path)
+    skipped, compared = read_comparisons(path)
+    assert (skipped.outcome, skipped.skipped) == ("skipped", "a preference holds no system prompt")
+    assert not list(preferences_of(skipped, prompt))
+    assert compared.outcome == "compared"
 
 
 def test_the_more_probable_side_is_chosen_whichever_it_is() -> None:

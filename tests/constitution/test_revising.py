@@ -155,3 +155,10 @@ async def test_another_seed_draws_other_principles_and_replies(tmp_path: Path) -
 def test_settings_that_do_nothing_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         replace(revising(), **changes)
+
+
+async def test_a_request_that_comes_twice_is_answered_in_two_ways(tmp_path: Path) -> None:
+    prompts = [PROMPTS[1]] * 6
+    await steps_of(tmp_path / "steps.jsonl", prompts)
+    first_replies = {each.steps[0].before for each in read_steps(tmp_path / "steps.jsonl")}
+    assert len(first_replies) == 6
