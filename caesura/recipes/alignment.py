@@ -186,7 +186,7 @@ def feedback() -> FeedbackJob:
 
 
 def constitution() -> Stage:
-    """Half of the tokens are safety prompts and replies, a quarter jailbreaks, the rest the stages before."""
+    """Mostly safety prompts, short, so that many are seen; jailbreaks, and the stages before in small."""
     return Stage(
         name="nano-constitution",
         display_name="Caesura nano",
@@ -209,9 +209,9 @@ def constitution() -> Stage:
         ),
         packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=4),
         loop=LoopConfig(
-            num_steps=300,
+            num_steps=600,
             optimiser=OptimiserConfig(
-                learning_rate=1.5e-3, embedding_learning_rate=1.5e-3, warmup_steps=20, decay_fraction=0.6
+                learning_rate=2e-3, embedding_learning_rate=2e-3, warmup_steps=20, decay_fraction=0.6
             ),
         ),
     )
