@@ -164,8 +164,13 @@ class PairSet:
     def save(self, folder: Path) -> None:
         """Write the arrays; the token set's manifest comes last, so a folder without one is unfinished."""
         folder.mkdir(parents=True, exist_ok=True)
-        counts = {"num_too_long": self.num_too_long}
-        np.savez(folder / "pairs.npz", p=self.p, parts=self.parts, sources=self.sources, **counts)
+        np.savez(
+            folder / "pairs.npz",
+            p=self.p,
+            parts=self.parts,
+            sources=self.sources,
+            num_too_long=self.num_too_long,
+        )
         self.sides.save(folder)
 
     @classmethod
