@@ -164,13 +164,12 @@ class PairSet:
     def save(self, folder: Path) -> None:
         """Write the arrays; the token set's manifest comes last, so a folder without one is unfinished."""
         folder.mkdir(parents=True, exist_ok=True)
-        num_too_long = np.asarray(self.num_too_long)
         np.savez(
             folder / "pairs.npz",
             p=self.p,
             parts=self.parts,
             sources=self.sources,
-            num_too_long=num_too_long,
+            num_too_long=self.num_too_long,
         )
         self.sides.save(folder)
 

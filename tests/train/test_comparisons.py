@@ -41,22 +41,21 @@ def test_what_mixes_minors_and_sex_is_left_out() -> None:
 
 
 def test_rewarded_actions_are_parsed_and_a_tenth_is_left_out() -> None:
+    names = [f"dlg-{number}" for number in range(300)]
     raw = [
         {
-            "conversation_id": f"dlg-{number}",
+            "conversation_id": name,
             "context": json.dumps([{"role": "user", "text": "tea"}]),
             "generation": json.dumps({"role": "agent", "text": "Here."}),
             "reward": 1.0,
         }
-        for number in range(300)
+        for name in names
     ]
     rows = list(comparisons.rewarded_actions({"g/TM-4-2024/reward/reward_00.json": json.dumps(raw).encode()}))
     assert rows[0]["id"].startswith("TM-4-2024/reward_00/")
     assert rows[0]["context"] == [{"role": "user", "text": "tea"}]
     assert rows[0]["action"] == {"role": "agent", "text": "Here."}
     kept = {row["conversation_id"] for row in rows}
-    digests = {
-        name: hashlib.sha256(name.encode()).digest() for name in (str(row["conversation_id"]) for row in raw)
-    }
-    assert kept == {name for name, digest in digests.items() if int.from_bytes(digest[:4], "big") % 10}
+    digests = {name: hashlib.sha256(name.encode()).digest() for name in names}
+    assert kept == {name for name in names if int.from_bytes(digests[name][:4], "big") % 10}
     assert 240 < len(kept) < 300
