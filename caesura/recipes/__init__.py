@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from caesura.recipes import finetune, nano
+from caesura.recipes import finetune, nano, reinforcement
 from caesura.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "nano": nano.recipe,
     "nano-control": nano.control,
+    "nano-reasoning": reinforcement.recipe,
     "finetune": finetune.recipe,
 }
 

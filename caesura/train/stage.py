@@ -22,7 +22,7 @@ import torch
 from caesura.model import ModelConfig, Transformer, load_model, save_model
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.encoding import Encoded, TokenSet
-from caesura.train.job import OnProgress, Place
+from caesura.train.job import Job, OnProgress, Place
 from caesura.train.loop import LoopConfig, Metrics, train
 from caesura.train.packing import Packer, PackingConfig
 from caesura.train.views import metrics_views
@@ -168,14 +168,14 @@ def export(model: Transformer, tokenizer: Tokenizer, folder: Path, facts: dict[s
 _FREE = frozenset({"loop.num_steps", "loop.checkpoint_every_s", "loop.log_every", "display_name"})
 
 
-def save_recipe(stage: Stage, folder: Path) -> None:
+def save_recipe(stage: Job, folder: Path) -> None:
     """The resolved config tree beside the run."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_tree(stage), indent=2)
     (folder / "recipe.json").write_text(text + "\n", encoding="utf-8")
 
 
-def check_recipe(stage: Stage, folder: Path) -> None:
+def check_recipe(stage: Job, folder: Path) -> None:
     """Raises ValueError, naming the fields, if the folder's run was begun with other settings."""
     path = folder / "recipe.json"
     if not path.is_file():
@@ -190,9 +190,13 @@ def check_recipe(stage: Stage, folder: Path) -> None:
         )
 
 
-def _tree(stage: Stage) -> dict[str, Any]:
-    tree = dataclasses.asdict(stage)
-    tree["documents"]["source"] = type(stage.documents).__qualname__
+def _tree(stage: Job) -> dict[str, Any]:
+    """Every field, and of what is called to make rows the name as well."""
+    tree = dataclasses.asdict(cast(Any, stage))
+    for name, fields in tree.items():
+        value = getattr(stage, name)
+        if dataclasses.is_dataclass(value) and callable(value):
+            fields["source"] = type(value).__qualname__
     return cast(dict[str, Any], json.loads(json.dumps(tree, default=str)))
 
 
