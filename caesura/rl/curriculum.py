@@ -40,8 +40,11 @@ class CurriculumConfig:
     num_groups: problems a step. num_siblings: replies to each.
     shares: of the kinds; every step has each kind that has a share.
     weights: how often each family appears, relative to 1.
+    expected: the share of thought-out replies that each family is believed to be solved in at first; 0.5
+        where nothing is known.
     least_budget, most_budget: of the "limited" kind, drawn evenly on a logarithmic scale.
-    full_budget: of the kinds that are to think to their end.
+    spare_budget: the kinds that are to think to their end get so many tokens more than the written reasoning
+        has characters: it has fewer tokens, so only who goes round in circles is stopped.
     num_tried: in an "adaptive" group, how many siblings open with a thought, and how many without, whatever
         the model would have chosen; the rest choose.
     lowest, highest: the pass rates between which a cell is posed with its full weight. floor: the least
@@ -56,14 +59,15 @@ class CurriculumConfig:
         default_factory=lambda: {"disabled": 0.1, "limited": 0.15, "enabled": 0.5, "adaptive": 0.25}
     )
     weights: dict[str, float] = field(default_factory=dict[str, float])
+    expected: dict[str, float] = field(default_factory=dict[str, float])
     least_budget: int = 16
     most_budget: int = 256
-    full_budget: int = 384
+    spare_budget: int = 16
     num_tried: int = 2
     lowest: float = 0.1
     highest: float = 0.8
     floor: float = 0.05
-    memory: float = 0.2
+    memory: float = 0.4
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,7 +80,9 @@ class CurriculumConfig:
             raise ValueError(f"lowest {self.lowest} and highest {self.highest} must lie within 0..1")
         unknown = set(self.shares) - set(KINDS) | set(self.weights) - set(FAMILIES)
         if unknown or not sum(self.shares.values()) > 0:
-            raise ValueError(f"shares {self.shares}, weights {self.weights}: unknown {sorted(unknown)} or empty")
+            raise ValueError(
+                f"shares {self.shares}, weights {self.weights}: unknown {sorted(unknown)} or empty"
+            )
 
 
 class Cell(NamedTuple):
@@ -102,9 +108,13 @@ class Group:
     asks: tuple[Ask, ...]
 
 
-def first_rates() -> Tensor:
-    """(C, F, L): nothing is known yet, so every cell is of medium difficulty."""
-    return torch.full((len(KINDS), len(FAMILIES), MAX_DIFFICULTY), 0.5)
+def first_rates(config: CurriculumConfig) -> Tensor:
+    """(C, F, L): what is believed before anything is measured."""
+    rates_CFL = torch.full((len(KINDS), len(FAMILIES), MAX_DIFFICULTY), 0.5)
+    for kind in ("enabled", "adaptive"):
+        for number, family in enumerate(FAMILIES):
+            rates_CFL[KINDS.index(kind), number] = config.expected.get(family, 0.5)
+    return rates_CFL
 
 
 def updated_rates(rates_CFL: Tensor, passed: Iterable[tuple[Cell, float]], memory: float) -> Tensor:
@@ -154,7 +164,7 @@ def kind_counts(config: CurriculumConfig) -> dict[Kind, int]:
 
 def _group(id: str, cell: Cell, rng: Random, config: CurriculumConfig) -> Group:
     problem = FAMILIES[cell.family].problem(f"rl/{config.seed}/{id}", cell.difficulty, is_held_out=False)
-    budget = _budget(cell.kind, rng, config)
+    budget = _budget(cell.kind, problem, rng, config)
     conversation = Conversation(turns=(text_turn("user", problem.question),))
     asks = tuple(
         Ask(
@@ -170,13 +180,13 @@ def _group(id: str, cell: Cell, rng: Random, config: CurriculumConfig) -> Group:
     return Group(id=id, cell=cell, problem=problem, asks=asks)
 
 
-def _budget(kind: Kind, rng: Random, config: CurriculumConfig) -> int:
+def _budget(kind: Kind, problem: Problem, rng: Random, config: CurriculumConfig) -> int:
     if kind == "disabled":
         return 0
     if kind == "limited":
         low, high = math.log(config.least_budget), math.log(config.most_budget)
         return round(math.exp(rng.uniform(low, high)))
-    return config.full_budget
+    return len(problem.thinking) + config.spare_budget
 
 
 def _tried(kind: Kind, number: int, num_tried: int) -> Literal["think", "answer"] | None:

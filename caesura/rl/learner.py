@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from caesura.model import Transformer
-from caesura.rl.curriculum import first_rates
+from caesura.rl.curriculum import CurriculumConfig, first_rates
 from caesura.rl.watch import Gold, Vitals
 
 # The most measurements that are remembered: more than any run makes.
@@ -31,10 +31,10 @@ class Learner(nn.Module):
     _first: Tensor
     _counts: Tensor
 
-    def __init__(self, policy: Transformer) -> None:
+    def __init__(self, policy: Transformer, curriculum: CurriculumConfig) -> None:
         super().__init__()
         self.policy = policy
-        self.register_buffer("rates", first_rates())
+        self.register_buffer("rates", first_rates(curriculum))
         # Of each measurement: step, accuracy, thinking tokens; not yet made: no numbers.
         self.register_buffer("_gold", torch.full((_MAX_MEASUREMENTS, 3), math.nan, dtype=torch.float64))
         self.register_buffer("_first", torch.full((3,), math.nan, dtype=torch.float64))

@@ -46,11 +46,11 @@ class GroupLossConfig:
 
 
 DR_GRPO = GroupLossConfig()
-GRPO = GroupLossConfig(divisor="reply", divides_by_std=True, drops_even_groups=False, kl="k3", kl_weight=0.001)
-DAPO = GroupLossConfig(divisor="tokens", divides_by_std=True, clip_high=0.28, overlong_share=0.2)
-GSPO = GroupLossConfig(
-    ratio="sequence", divisor="reply", divides_by_std=True, clip_low=3e-4, clip_high=4e-4
+GRPO = GroupLossConfig(
+    divisor="reply", divides_by_std=True, drops_even_groups=False, kl="k3", kl_weight=0.001
 )
+DAPO = GroupLossConfig(divisor="tokens", divides_by_std=True, clip_high=0.28, overlong_share=0.2)
+GSPO = GroupLossConfig(ratio="sequence", divisor="reply", divides_by_std=True, clip_low=3e-4, clip_high=4e-4)
 
 
 class Learnt(NamedTuple):

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caesura.engine.sampler import MaskTable
-from caesura.model import PackedAttention, Transformer, document_mask
+from caesura.model import PackedAttention, Transformer
 from caesura.rl.rollouts import Rollout
 from caesura.train.packing import best_fit
 
@@ -45,7 +45,9 @@ class ScoringConfig:
 class PackedRollouts(NamedTuple):
     """A micro-batch.
 
-    tokens_BT, positions_BT: as in `train/packing.py`.
+    tokens_BT, positions_BT: as in `train/packing.py`, but siblings continue one and the same prompt.
+    prompts_BT, replies_BT: which prompt, and which of its continuations, a token belongs to; from 1 on, and 0
+        for padding, and for a prompt itself.
     places_N: where, in the flat rows, each learnt token is predicted. targets_N: its id. masks_N: the row
         of its mask in the table. old_N: its log-probability when it was drawn.
     replies_N: which rollout it belongs to, as an index into those that were packed together.
@@ -53,6 +55,8 @@ class PackedRollouts(NamedTuple):
 
     tokens_BT: Tensor
     positions_BT: Tensor
+    prompts_BT: Tensor
+    replies_BT: Tensor
     places_N: Tensor
     targets_N: Tensor
     masks_N: Tensor
@@ -71,53 +75,102 @@ Score = Callable[[Transformer, PackedRollouts], Scores]
 
 
 def pack(rollouts: Sequence[Rollout], table: MaskTable, config: ScoringConfig) -> Iterator[PackedRollouts]:
-    """Every rollout once, whole, in rows of similar length."""
-    lengths = np.asarray([len(each.ids) - 1 for each in rollouts], dtype=np.int64)
-    if len(lengths) and int(lengths.max()) > config.row_tokens[-1]:
-        raise ValueError(
-            f"a rollout of {int(lengths.max()) + 1} tokens is longer than the longest row, "
-            f"{config.row_tokens[-1]}; raise row_tokens or lower the budgets"
-        )
+    """Every rollout once, whole; siblings behind one copy of their prompt, as far as a row holds them."""
+    families = _families(rollouts, config.row_tokens[-1])
+    lengths = np.asarray([_length(rollouts, each) for each in families], dtype=np.int64)
     rows: dict[int, list[list[int]]] = {limit: [] for limit in config.row_tokens}
-    for limit, row in best_fit(np.arange(len(rollouts)), lengths, config.row_tokens):
+    for limit, row in best_fit(np.arange(len(families)), lengths, config.row_tokens):
         rows[limit].append(row)
     for limit, ready in rows.items():
         size = max(1, config.batch_tokens // limit)
         for start in range(0, len(ready), size):
-            yield _packed(rollouts, ready[start : start + size], limit, table)
+            writer = _RowWriter(rollouts, min(size, len(ready) - start), limit)
+            for number, row in enumerate(ready[start : start + size]):
+                writer.write(number, [families[index] for index in row])
+            yield writer.packed(table)
 
 
-def _packed(
-    rollouts: Sequence[Rollout], rows: list[list[int]], length: int, table: MaskTable
-) -> PackedRollouts:
-    tokens = np.zeros((len(rows), length), np.int64)
-    positions = np.zeros((len(rows), length), np.int64)
-    places, targets, masks, old, replies = [], [], [], [], []
-    for number, row in enumerate(rows):
+def _families(rollouts: Sequence[Rollout], longest: int) -> list[list[int]]:
+    """Indices of siblings that fit into a row together. Raises ValueError for one that does not alone."""
+    by_prompt: dict[tuple[int, ...], list[list[int]]] = {}
+    for index, rollout in enumerate(rollouts):
+        if len(rollout.ids) - 1 > longest:
+            raise ValueError(
+                f"a rollout of {len(rollout.ids)} tokens is longer than the longest row, {longest}; "
+                "raise row_tokens or lower the budgets"
+            )
+        parts = by_prompt.setdefault(rollout.ids[: rollout.prompt_length], [[]])
+        if parts[-1] and _length(rollouts, [*parts[-1], index]) > longest:
+            parts.append([])
+        parts[-1].append(index)
+    return [part for parts in by_prompt.values() for part in parts]
+
+
+def _length(rollouts: Sequence[Rollout], family: Sequence[int]) -> int:
+    """The tokens that the network reads: the prompt once, and each reply but for its last."""
+    replies = sum(len(rollouts[index].reply) - 1 for index in family)
+    return rollouts[family[0]].prompt_length + replies
+
+
+class _RowWriter:
+    """Fills rows of one length."""
+
+    def __init__(self, rollouts: Sequence[Rollout], num_rows: int, length: int) -> None:
+        self._rollouts, self._length = rollouts, length
+        self._grid = np.zeros((4, num_rows, length), np.int64)
+        self._places: list[int] = []
+        self._indices: list[int] = []
+
+    def write(self, row: int, families: Sequence[Sequence[int]]) -> None:
+        """One family behind the other."""
         at = 0
-        for index in row:
-            rollout = rollouts[index]
-            count = len(rollout.ids) - 1
-            tokens[number, at : at + count] = rollout.ids[:-1]
-            positions[number, at : at + count] = np.arange(count)
-            start = number * length + at + rollout.prompt_length - 1
-            for offset, is_sampled in enumerate(rollout.is_sampled):
-                if is_sampled:
-                    places.append(start + offset)
-                    targets.append(rollout.ids[rollout.prompt_length + offset])
-                    masks.append(rollout.masks[offset])
-                    old.append(rollout.log_probs[offset])
-                    replies.append(index)
-            at += count
-    return PackedRollouts(
-        torch.from_numpy(tokens),
-        torch.from_numpy(positions),
-        torch.tensor(places),
-        torch.tensor(targets),
-        table.rows(masks).cpu(),
-        torch.tensor(old, dtype=torch.float32),
-        torch.tensor(replies),
-    )
+        for prompt_number, family in enumerate(families, start=1):
+            first = self._rollouts[family[0]]
+            start = first.prompt_length
+            self._put(row, at, first.ids[:start], position=0, prompt=prompt_number, reply=0)
+            last, at = at + start - 1, at + start
+            for reply_number, index in enumerate(family, start=1):
+                reply = self._rollouts[index].reply
+                self._put(row, at, reply[:-1], position=start, prompt=prompt_number, reply=reply_number)
+                # The prompt's last token predicts the first of each reply, wherever that lies.
+                places = [last, *range(at, at + len(reply) - 1)]
+                self._places += [row * self._length + place for place in places]
+                self._indices.append(index)
+                at += len(reply) - 1
+
+    def _put(self, row: int, at: int, ids: Sequence[int], *, position: int, prompt: int, reply: int) -> None:
+        there = slice(at, at + len(ids))
+        self._grid[0, row, there] = ids
+        self._grid[1, row, there] = np.arange(position, position + len(ids))
+        self._grid[2, row, there], self._grid[3, row, there] = prompt, reply
+
+    def packed(self, table: MaskTable) -> PackedRollouts:
+        """The rows, and what is learnt of them."""
+        rollouts = [self._rollouts[index] for index in self._indices]
+        is_sampled = np.asarray([each for rollout in rollouts for each in rollout.is_sampled], np.bool_)
+        targets = np.asarray([token for rollout in rollouts for token in rollout.reply], np.int64)
+        old = np.asarray([each for rollout in rollouts for each in rollout.log_probs], np.float32)
+        masks = table.rows([name for rollout in rollouts for name in rollout.masks]).cpu()
+        owners = np.repeat(self._indices, [len(rollout.reply) for rollout in rollouts])
+        chosen = (np.asarray(self._places, np.int64), targets)
+        return PackedRollouts(
+            *(torch.from_numpy(each) for each in self._grid),
+            *(torch.from_numpy(each[is_sampled]) for each in chosen),
+            masks[torch.from_numpy(is_sampled)],
+            torch.from_numpy(old[is_sampled]),
+            torch.from_numpy(owners[is_sampled]),
+        )
+
+
+def sibling_mask(prompts_BT: Tensor, replies_BT: Tensor) -> Tensor:
+    """(B, 1, T, T): True where the query may read the key: not later, of the same prompt, and of the prompt
+    itself or of the same reply.
+    """
+    is_same_BTT = prompts_BT[:, :, None] == prompts_BT[:, None, :]
+    is_kin_BTT = (replies_BT[:, None, :] == 0) | (replies_BT[:, :, None] == replies_BT[:, None, :])
+    length = prompts_BT.shape[1]
+    causal_TT = torch.ones(length, length, dtype=torch.bool, device=prompts_BT.device).tril()
+    return (is_same_BTT & is_kin_BTT & causal_TT)[:, None]
 
 
 def scorer(table: MaskTable, config: ScoringConfig, *, in_float32: bool = False) -> Score:
@@ -125,16 +178,17 @@ def scorer(table: MaskTable, config: ScoringConfig, *, in_float32: bool = False)
     is_bfloat16 = config.is_bfloat16 and not in_float32
     penalties_PV = table.penalties_PV
 
-    def hidden(model: Transformer, tokens_BT: Tensor, positions_BT: Tensor) -> Tensor:
+    def hidden(model: Transformer, tokens_BT: Tensor, positions_BT: Tensor, mask_B1TT: Tensor) -> Tensor:
+        attend = PackedAttention(mask_B1TT=mask_B1TT, windows=model.config.windows)
         with torch.autocast(tokens_BT.device.type, torch.bfloat16, enabled=is_bfloat16):
-            mask = document_mask(positions_BT)
-            return model(tokens_BT, positions_BT, PackedAttention(mask_B1TT=mask, windows=model.config.windows))
+            return model(tokens_BT, positions_BT, attend)
 
     read = torch.compile(hidden, dynamic=False) if config.is_compiled and not in_float32 else hidden
 
     def score(model: Transformer, batch: PackedRollouts) -> Scores:
         device = model.embed_tokens.weight.device
-        hidden_BTD = read(model, batch.tokens_BT.to(device), batch.positions_BT.to(device))
+        mask_B1TT = sibling_mask(batch.prompts_BT.to(device), batch.replies_BT.to(device))
+        hidden_BTD = read(model, batch.tokens_BT.to(device), batch.positions_BT.to(device), mask_B1TT)
         chosen_ND = hidden_BTD.flatten(0, 1).index_select(0, batch.places_N.to(device))
         with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16):
             logits_NV = model.logits(chosen_ND).float()

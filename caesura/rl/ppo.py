@@ -61,9 +61,7 @@ def token_rewards(reward: float, new_T: Tensor, reference_T: Tensor, kl_weight: 
     return rewards_T
 
 
-def estimates(
-    rewards: list[Tensor], values: list[Tensor], config: PpoConfig
-) -> Estimates:
+def estimates(rewards: list[Tensor], values: list[Tensor], config: PpoConfig) -> Estimates:
     """Of several replies, flat: advantages whitened over all of them, returns as they are."""
     found = [
         generalised_advantages(*each, gamma=config.gamma, decay=config.decay)

@@ -26,7 +26,15 @@ from caesura.engine.loading import LoadedModel, load
 from caesura.model import Transformer, load_model, save_model
 from caesura.rl.curriculum import CurriculumConfig, groups, updated_rates
 from caesura.rl.figures import passed, step_figures, vitals
-from caesura.rl.grpo import Learning, NotFiniteError, Sampled, UpdateConfig, Updater, advantages, sample_groups
+from caesura.rl.grpo import (
+    Learning,
+    NotFiniteError,
+    Sampled,
+    UpdateConfig,
+    Updater,
+    advantages,
+    sample_groups,
+)
 from caesura.rl.imitation import written
 from caesura.rl.learner import Learner
 from caesura.rl.losses import DR_GRPO
@@ -51,8 +59,9 @@ class ReinforcementStage:
     num_steps: batches of rollouts. optimiser: rates and clipping; the rate warms up over `warmup_steps` and
         falls to zero along a cosine.
     curriculum, rollouts, reward, update, watch: see there.
-    shown_weight: how much the written solution of a problem counts that no sibling solved, relative to a
-        reply of advantage 1; 0: it is not shown.
+    shown_below: the written solution of a thought-out problem is shown beside its replies where no more than
+        this share of them solved it. shown_weight: how much it counts, relative to a reply of advantage 1;
+        0: none is shown.
     checkpoint_every_s: seconds between checkpoints. seed: of torch's generator.
     display_name: what people read in lists of models.
     """
@@ -67,6 +76,7 @@ class ReinforcementStage:
     update: UpdateConfig = field(default_factory=lambda: UpdateConfig(loss=DR_GRPO, scoring=ScoringConfig()))
     watch: WatchConfig = field(default_factory=WatchConfig)
     shown_weight: float = 0.0
+    shown_below: float = 0.0
     checkpoint_every_s: float = 180.0
     seed: int = 0
     display_name: str = ""
@@ -108,7 +118,7 @@ class Run:
         self._format = CaesuraFormat(self._tokenizer)
         torch.manual_seed(stage.seed)
         policy = load_model(self._start, device=place.device)
-        self._learner = Learner(policy)
+        self._learner = Learner(policy, stage.curriculum)
         self._optimisers = make_optimisers(policy, stage.optimiser)
         self._engine = RolloutEngine(engine_model(self._start, place.device), stage.rollouts)
         self._updater = Updater(
@@ -211,7 +221,10 @@ class Run:
         try:
             chosen = advantages(sampled, self._stage.update.loss)
             return self._updater.update(
-                chosen, self._shown(sampled), self._stage.shown_weight, seed=f"{self._stage.seed}/{self.num_done}"
+                chosen,
+                self._shown(sampled),
+                self._stage.shown_weight,
+                seed=f"{self._stage.seed}/{self.num_done}",
             )
         except NotFiniteError as error:
             num_bad = self._learner.note_bad_step()
@@ -226,7 +239,8 @@ class Run:
         return [
             written(group.problem, self._format, f"{group.id}/shown")
             for group, judged in zip(sampled.groups, sampled.judged, strict=True)
-            if group.cell.kind == "enabled" and not any(each.is_solved for each in judged)
+            if group.cell.kind == "enabled"
+            and sum(each.is_solved for each in judged) <= self._stage.shown_below * len(judged)
         ]
 
     def _alarms(self, sampled: Sampled, learning: Learning) -> list[str]:
@@ -242,7 +256,12 @@ class Run:
         return reason_to_stop(self._learner.gold_accuracies, self._stage.watch)
 
     def _row(self, sampled: Sampled, learning: Learning, more: dict[str, Any]) -> Row:
-        figures = {"step": self.num_done, **step_figures(sampled, learning), **more, **self._learner.figures()}
+        figures = {
+            "step": self.num_done,
+            **step_figures(sampled, learning),
+            **more,
+            **self._learner.figures(),
+        }
         note = (
             f"solved {figures['solved_share']:.1%}  held out {self._learner.last_gold:.1%}  "
             f"{figures['sampled_tokens'] / max(1e-9, more['sampling_s']):,.0f} tokens/s sampled"
@@ -286,5 +305,3 @@ def _append(path: Path, figures: dict[str, Any]) -> None:
             file.write(json.dumps(figures) + "\n")
     except OSError as error:
         log.error("metrics of step %d not written: %s", figures["step"], error)
-
-

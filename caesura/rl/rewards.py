@@ -69,7 +69,9 @@ def judge_group(rollouts: Sequence[Rollout], problem: Problem, config: RewardCon
     """The rewards of siblings, which answer the same problem under the same condition."""
     facts = [_facts(rollout, problem, config) for rollout in rollouts]
     lengths = [
-        each.thinking_tokens for each, (right, formed, _) in zip(rollouts, facts, strict=True) if right and formed
+        each.thinking_tokens
+        for each, (right, formed, _) in zip(rollouts, facts, strict=True)
+        if right and formed
     ]
     mean = sum(lengths) / len(lengths) if lengths else 0.0
     judged: list[Judged] = []

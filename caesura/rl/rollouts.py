@@ -218,7 +218,9 @@ class RolloutEngine:
                 if report.finished is not None:
                     ends[numbers[report.sequence]] = report.finished
         if any(end.reason == "failed" for end in ends.values()):
-            raise RolloutError("a reply could not be computed: the weights, or what they give, are no numbers")
+            raise RolloutError(
+                "a reply could not be computed: the weights, or what they give, are no numbers"
+            )
         return [(request, ends[index]) for index, request in enumerate(requests)]
 
     def _tried(self, asks: Sequence[Ask]) -> list[_Tried | None]:
@@ -291,14 +293,20 @@ class _Step(NamedTuple):
 
 
 def max_output(ask: Ask, num_closing: int) -> int:
-    """The budgets are separate: the answer has its reserve, however long the thought was."""
-    thought = 0 if ask.mode == "disabled" or ask.opening == "answer" else ask.budget + num_closing + 2
-    return thought + ANSWER_RESERVE
+    """The budgets are separate: the answer has its reserve, however long the thought was. A thought takes
+    its budget, the closing text and its markers, of which one is drawn where the model chooses.
+    """
+    if ask.mode == "disabled" or ask.opening == "answer":
+        return ANSWER_RESERVE
+    num_markers = 2 if ask.mode == "adaptive" and ask.opening is None else 1
+    return ask.budget + num_closing + num_markers + ANSWER_RESERVE
 
 
 def _seed_that_draws_first(is_first: bool) -> int:
     """A seed whose first number is on the lower, or the upper, side of a half, and not near it."""
-    return next(seed for seed in itertools.count() if (uniform(seed, 0) < 0.5) is is_first and _is_clear(seed))
+    return next(
+        seed for seed in itertools.count() if (uniform(seed, 0) < 0.5) is is_first and _is_clear(seed)
+    )
 
 
 def _is_clear(seed: int) -> bool:

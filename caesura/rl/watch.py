@@ -71,11 +71,15 @@ def alarms(now: Vitals, first: Vitals, config: WatchConfig) -> list[str]:
     """In words, what has left its bounds."""
     found: list[str] = []
     if now.entropy < config.least_entropy:
-        found.append(f"entropy {now.entropy:.2g} is below {config.least_entropy:g}: nothing is explored any more")
+        found.append(
+            f"entropy {now.entropy:.2g} is below {config.least_entropy:g}: nothing is explored any more"
+        )
     if now.entropy > config.most_entropy * max(first.entropy, config.least_entropy):
         found.append(f"entropy {now.entropy:.2g} is over {config.most_entropy:g} times the first step's")
     if first.length and now.length > config.most_length * first.length:
-        found.append(f"thoughts of {now.length:.0f} tokens, over {config.most_length:g} times the first step's")
+        found.append(
+            f"thoughts of {now.length:.0f} tokens, over {config.most_length:g} times the first step's"
+        )
     if now.repetitive > config.most_repetitive:
         found.append(f"{now.repetitive:.0%} of the replies repeat themselves")
     return found

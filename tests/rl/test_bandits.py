@@ -94,7 +94,10 @@ def test_ppo_solves_the_bandit_under_a_cost_of_distance() -> None:
     weight = config.kl_weight
     for _ in range(150):
         actions, rewards = table.draw()
-        old, old_values = table.log_probs(actions).detach(), values.detach()[:, None].expand(-1, NUM_SIBLINGS, -1)
+        old, old_values = (
+            table.log_probs(actions).detach(),
+            values.detach()[:, None].expand(-1, NUM_SIBLINGS, -1),
+        )
         even = torch.full_like(old, NUM_ACTIONS).log().neg()
         pairs = list(zip(old.flatten(0, 1), even.flatten(0, 1), rewards.flatten().tolist(), strict=True))
         paid = [token_rewards(reward, new, reference, weight) for new, reference, reward in pairs]

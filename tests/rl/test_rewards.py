@@ -88,7 +88,11 @@ def test_only_right_replies_pay_for_length_and_only_where_it_is_wanted() -> None
     judged = judge_group(replies, PROBLEM, RewardConfig(length_cost=0.2))
     assert [each.reward for each in judged] == pytest.approx([1.1, 0.9, 0.0])
     free = [rollout(text, thinking_tokens=length) for length, text in zip(lengths, texts, strict=True)]
-    assert [each.reward for each in judge_group(free, PROBLEM, RewardConfig(length_cost=0.2))] == [1.0, 1.0, 0.0]
+    assert [each.reward for each in judge_group(free, PROBLEM, RewardConfig(length_cost=0.2))] == [
+        1.0,
+        1.0,
+        0.0,
+    ]
 
 
 def test_however_long_a_right_reply_is_it_is_worth_more_than_a_wrong_one() -> None:
@@ -132,7 +136,22 @@ def test_grader_and_audit_agree_on_every_family(name: str) -> None:
         assert audit(problem.reply, problem.answer)
 
 
-_PIECES = ["answer is", "Answer is", "The", "3", ".", ",", ":", " ", "\n", "\t", "1,2,3", "4", "ANSWER IS", "\u2003"]
+_PIECES = [
+    "answer is",
+    "Answer is",
+    "The",
+    "3",
+    ".",
+    ",",
+    ":",
+    " ",
+    "\n",
+    "\t",
+    "1,2,3",
+    "4",
+    "ANSWER IS",
+    "\u2003",
+]
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join), st.sampled_from([PROBLEM, LIST]))
@@ -141,9 +160,7 @@ def test_grader_and_audit_agree_whatever_is_put_together(reply: str, problem: Pr
 
 
 def _judged(id: str) -> Judged:
-    return Judged(
-        id=id, reward=1.0, is_right=True, is_formed=True, is_repetitive=False, is_disputed=False
-    )
+    return Judged(id=id, reward=1.0, is_right=True, is_formed=True, is_repetitive=False, is_disputed=False)
 
 
 def test_rewards_that_do_not_belong_to_their_rollouts_are_refused() -> None:
