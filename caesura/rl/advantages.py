@@ -6,6 +6,7 @@ advantages. Read next: `losses.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,6 +36,41 @@ def overlong_penalty(num_tokens: int, max_tokens: int, *, share: float = 0.2) ->
     """
     cushion = share * max_tokens
     return -min(1.0, max(0.0, (num_tokens - (max_tokens - cushion)) / cushion)) if cushion else 0.0
+
+
+def branch_advantages(replies: Sequence[Sequence[int]], rewards: Sequence[float]) -> list[list[float]]:
+    """For each token of each sibling: the mean reward of those who wrote the same up to it, it included, less
+    that of those who wrote the same before it.
+
+    Siblings of a model that is nearly sure share long beginnings, so only the tokens at which they part have
+    an advantage at all, and what was right before a mistake is not blamed for it. Over the siblings that
+    share a beginning a token's advantages sum to 0, and along a reply they sum to its reward less the mean.
+    """
+    result: list[list[float]] = [[] for _ in replies]
+    families = [list(range(len(replies)))]
+    before = {0: sum(rewards) / len(rewards)}
+    position = 0
+    while families:
+        following: list[list[int]] = []
+        means: dict[int, float] = {}
+        for number, family in enumerate(families):
+            parts: dict[int, list[int]] = {}
+            for index in family:
+                if position < len(replies[index]):
+                    parts.setdefault(replies[index][position], []).append(index)
+            for part in parts.values():
+                # The same siblings have the same mean: to the last bit, so that no token gets a mere rest.
+                mean = before[number] if len(part) == len(family) else _mean([rewards[i] for i in part])
+                for index in part:
+                    result[index].append(mean - before[number])
+                means[len(following)] = mean
+                following.append(part)
+        families, before, position = following, means, position + 1
+    return result
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 class Estimates(NamedTuple):

@@ -73,11 +73,13 @@ class CurriculumConfig:
     def __post_init__(self) -> None:
         if self.num_groups < 1 or self.num_siblings < 2:
             raise ValueError(
-                f"num_groups {self.num_groups} must be at least 1 and num_siblings {self.num_siblings} at least "
-                "2: a reply is compared with its siblings"
+                f"num_groups {self.num_groups} must be at least 1 and num_siblings {self.num_siblings} at "
+                "least 2: a reply is compared with its siblings"
             )
         if not 0 <= self.lowest < self.highest <= 1:
             raise ValueError(f"lowest {self.lowest} and highest {self.highest} must lie within 0..1")
+        if self.num_groups < sum(share > 0 for share in self.shares.values()):
+            raise ValueError(f"num_groups {self.num_groups} is too few for every kind of {self.shares}")
         unknown = set(self.shares) - set(KINDS) | set(self.weights) - set(FAMILIES)
         if unknown or not sum(self.shares.values()) > 0:
             raise ValueError(
@@ -136,9 +138,9 @@ def cell_weight(rate: float, config: CurriculumConfig) -> float:
     return config.floor + (1 - config.floor) * inside
 
 
-def groups(step: int, rates_CFL: Tensor, config: CurriculumConfig) -> list[Group]:
-    """The step's groups, kind after kind."""
-    rng = Random(f"curriculum/{config.seed}/{step}")
+def groups(step: int, rates_CFL: Tensor, config: CurriculumConfig, *, tag: str = "") -> list[Group]:
+    """The step's groups, kind after kind. tag: another one poses other problems."""
+    rng = Random(f"curriculum/{config.seed}/{step}/{tag}")
     result: list[Group] = []
     for kind, count in kind_counts(config).items():
         cells = [Cell(kind, family, level + 1) for family in FAMILIES for level in range(MAX_DIFFICULTY)]
@@ -147,18 +149,17 @@ def groups(step: int, rates_CFL: Tensor, config: CurriculumConfig) -> list[Group
             for cell in cells
         ]
         for cell in rng.choices(cells, weights, k=count):
-            result.append(_group(f"{step}/{len(result)}", cell, rng, config))
+            result.append(_group(f"{step}{tag}/{len(result)}", cell, rng, config))
     return result
 
 
 def kind_counts(config: CurriculumConfig) -> dict[Kind, int]:
-    """How many groups of each kind: shares rounded so that they add up, at least one where there is a share."""
+    """How many groups of each kind: one for each that has a share, the others for whoever lacks most."""
     total = sum(config.shares.values())
-    wanted = {kind: config.num_groups * config.shares.get(kind, 0.0) / total for kind in KINDS}
-    counts = {kind: max(1, math.floor(each)) if each else 0 for kind, each in wanted.items()}
-    by_rest = sorted(KINDS, key=lambda kind: counts[kind] - wanted[kind])
-    for kind in by_rest[: max(0, config.num_groups - sum(counts.values()))]:
-        counts[kind] += 1
+    wanted = {kind: config.num_groups * share / total for kind, share in config.shares.items() if share}
+    counts: dict[Kind, int] = {kind: int(kind in wanted) for kind in KINDS}
+    for _ in range(config.num_groups - len(wanted)):
+        counts[max(wanted, key=lambda kind: wanted[kind] - counts[kind])] += 1
     return counts
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from caesura.model import Transformer
-from caesura.rl.advantages import group_advantages, has_spread, overlong_penalty
+from caesura.rl.advantages import branch_advantages, group_advantages, has_spread, overlong_penalty
 from caesura.rl.curriculum import Group
 from caesura.rl.losses import Counts, GroupLossConfig, Learnt, group_loss
 from caesura.rl.policy import PackedRollouts, Score, ScoringConfig, largest_gap, pack, scorer
@@ -58,10 +58,10 @@ class Sampled(NamedTuple):
 
 
 class Advantaged(NamedTuple):
-    """A reply and how much better it was than its siblings."""
+    """A reply, and for each of its ids how much better it was than to be expected."""
 
     rollout: Rollout
-    advantage: float
+    advantages: tuple[float, ...]
 
 
 class Learning(NamedTuple):
@@ -103,17 +103,47 @@ def advantages(sampled: Sampled, config: GroupLossConfig) -> list[list[Advantage
         if config.drops_even_groups and not bool(has_spread(rewards_1K)[0]):
             continue
         values = group_advantages(rewards_1K, divides_by_std=config.divides_by_std)[0].tolist()
-        result.append([_advantaged(*each) for each in zip(rollouts, values, strict=True)])
+        if config.credit == "branch":
+            result.append(_branches(rollouts, values))
+        else:
+            result.append([_whole(*each) for each in zip(rollouts, values, strict=True)])
     return result
 
 
-def _advantaged(rollout: Rollout, advantage: float) -> Advantaged:
-    """What was tried and did no better is left as likely as it was: the model would not have drawn it, so
-    there is nothing to hold it back from.
+def _whole(rollout: Rollout, advantage: float) -> Advantaged:
+    """Every id has the reply's advantage. What was tried and did no better is left as likely as it was: the
+    model would not have drawn it, so there is nothing to hold it back from.
     """
     if rollout.is_tried and advantage <= 0:
         rollout = replace(rollout, is_sampled=(False, *rollout.is_sampled[1:]))
-    return Advantaged(rollout, advantage)
+    return Advantaged(rollout, (advantage,) * len(rollout.reply))
+
+
+def _branches(rollouts: Sequence[Rollout], rewards: Sequence[float]) -> list[Advantaged]:
+    """Replies cut behind the last id that has an advantage, equal ones as one with the sum of theirs."""
+    merged: dict[tuple[int, ...], Advantaged] = {}
+    found = branch_advantages([each.reply for each in rollouts], rewards)
+    for rollout, values in zip(rollouts, found, strict=True):
+        if rollout.is_tried and values[0] < 0:
+            values[0] = 0.0
+        count = max((number for number, value in enumerate(values, start=1) if value), default=0)
+        if not count:
+            continue
+        ids = rollout.ids[: rollout.prompt_length + count]
+        known = merged[ids].advantages if ids in merged else (0.0,) * count
+        total = tuple(ours + theirs for ours, theirs in zip(known, values, strict=False))
+        is_learnt = tuple(
+            is_sampled and value != 0 for is_sampled, value in zip(rollout.is_sampled, total, strict=False)
+        )
+        short = replace(
+            rollout,
+            ids=ids,
+            is_sampled=is_learnt,
+            log_probs=rollout.log_probs[:count],
+            masks=rollout.masks[:count],
+        )
+        merged[ids] = Advantaged(short, total)
+    return list(merged.values())
 
 
 def _overlong(rollout: Rollout, config: GroupLossConfig) -> float:
@@ -154,8 +184,9 @@ class Updater:
         *,
         seed: str,
     ) -> Learning:
-        """Learn from groups, and from written solutions beside them. seed: of the order. Raises NotFiniteError before any
-        weight is moved by what is no number.
+        """Learn from groups, and from written solutions beside them. seed: of the order.
+
+        Raises NotFiniteError before any weight is moved by what is no number.
         """
         order = list(range(len(groups)))
         Random(seed).shuffle(order)
@@ -176,12 +207,13 @@ class Updater:
     def _step(self, replies: Sequence[Advantaged], shown: Sequence[Rollout], shown_weight: float) -> _Sums:
         rollouts = [each.rollout for each in replies]
         counts = Counts(len(rollouts), sum(each.num_sampled for each in rollouts))
-        values_S = torch.tensor([each.advantage for each in replies])
+        values = [each.advantages for each in replies]
         sums = _Sums(0.0, 0.0, 0, 0.0, 0.0, counts.tokens)
-        for batch in pack(rollouts, self._table, self._config.scoring) if rollouts else ():
-            sums = self._learn(batch, values_S, counts, sums)
-        for batch in pack(shown, self._table, self._config.scoring) if shown else ():
-            self._imitate(batch, shown_weight / max(1, counts.replies))
+        for batch in pack(rollouts, self._table, self._config.scoring, values):
+            sums = self._learn(batch, counts, sums)
+        num_shown = max(1, sum(each.num_sampled for each in shown))
+        for batch in pack(shown, self._table, self._config.scoring):
+            self._imitate(batch, shown_weight / num_shown)
         grad_norm = clip(self._policy, self._config.max_grad_norm)
         is_sound = math.isfinite(grad_norm) and math.isfinite(sums.loss)
         for optimiser in self._optimisers:
@@ -192,13 +224,13 @@ class Updater:
             raise NotFiniteError(f"loss {sums.loss}, gradient norm {grad_norm}: the update is left out")
         return sums._replace(grad_norm=grad_norm)
 
-    def _learn(self, batch: PackedRollouts, values_S: Tensor, counts: Counts, sums: _Sums) -> _Sums:
+    def _learn(self, batch: PackedRollouts, counts: Counts, sums: _Sums) -> _Sums:
         scores = self._score(self._policy, batch)
         log_probs_N = scores.log_probs_N.cpu()
         learnt = Learnt(
             new_N=log_probs_N,
             old_N=batch.old_N,
-            advantages_N=values_S[batch.replies_N],
+            advantages_N=batch.advantages_N,
             replies_N=batch.replies_N,
             reference_N=self._reference_scores(batch),
         )
@@ -212,9 +244,8 @@ class Updater:
         )
 
     def _imitate(self, batch: PackedRollouts, weight: float) -> None:
-        """Cross-entropy of what was written, on the scale of a loss that is divided by a constant."""
-        log_probs_N = self._score(self._policy, batch).log_probs_N
-        (-weight * log_probs_N.sum() / self._config.loss.constant_tokens).backward()
+        """Cross-entropy of what was written. weight: of each token's."""
+        (-weight * self._score(self._policy, batch).log_probs_N.sum()).backward()
 
     @torch.no_grad()
     def _reference_scores(self, batch: PackedRollouts) -> Tensor | None:

@@ -28,6 +28,7 @@ class GroupLossConfig:
         replies are not let off).
     constant_tokens: see there.
     divides_by_std: see `group_advantages`.
+    credit: "reply": each of a reply's tokens has the reply's advantage; "branch": see `branch_advantages`.
     drops_even_groups: whether groups without spread are left out of batch and counts.
     overlong_share: the last share of a reply's limit, in which DAPO's soft punishment grows; 0: none.
     kl: how the distance from a frozen reference is estimated, and kl_weight: what it costs.
@@ -39,6 +40,7 @@ class GroupLossConfig:
     divisor: Literal["reply", "tokens", "constant"] = "constant"
     constant_tokens: int = 128
     divides_by_std: bool = False
+    credit: Literal["reply", "branch"] = "reply"
     drops_even_groups: bool = True
     overlong_share: float = 0.0
     kl: KlKind = "none"

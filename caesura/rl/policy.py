@@ -51,6 +51,7 @@ class PackedRollouts(NamedTuple):
     places_N: where, in the flat rows, each learnt token is predicted. targets_N: its id. masks_N: the row
         of its mask in the table. old_N: its log-probability when it was drawn.
     replies_N: which rollout it belongs to, as an index into those that were packed together.
+    advantages_N: how much better it was than to be expected; 0 where nothing was said of it.
     """
 
     tokens_BT: Tensor
@@ -62,6 +63,7 @@ class PackedRollouts(NamedTuple):
     masks_N: Tensor
     old_N: Tensor
     replies_N: Tensor
+    advantages_N: Tensor
 
 
 class Scores(NamedTuple):
@@ -74,8 +76,16 @@ class Scores(NamedTuple):
 Score = Callable[[Transformer, PackedRollouts], Scores]
 
 
-def pack(rollouts: Sequence[Rollout], table: MaskTable, config: ScoringConfig) -> Iterator[PackedRollouts]:
-    """Every rollout once, whole; siblings behind one copy of their prompt, as far as a row holds them."""
+def pack(
+    rollouts: Sequence[Rollout],
+    table: MaskTable,
+    config: ScoringConfig,
+    advantages: Sequence[Sequence[float]] | None = None,
+) -> Iterator[PackedRollouts]:
+    """Every rollout once, whole; siblings behind one copy of their prompt, as far as a row holds them.
+
+    advantages: one for each id of each reply.
+    """
     families = _families(rollouts, config.row_tokens[-1])
     lengths = np.asarray([_length(rollouts, each) for each in families], dtype=np.int64)
     rows: dict[int, list[list[int]]] = {limit: [] for limit in config.row_tokens}
@@ -87,7 +97,7 @@ def pack(rollouts: Sequence[Rollout], table: MaskTable, config: ScoringConfig) -
             writer = _RowWriter(rollouts, min(size, len(ready) - start), limit)
             for number, row in enumerate(ready[start : start + size]):
                 writer.write(number, [families[index] for index in row])
-            yield writer.packed(table)
+            yield writer.packed(table, advantages)
 
 
 def _families(rollouts: Sequence[Rollout], longest: int) -> list[list[int]]:
@@ -144,7 +154,7 @@ class _RowWriter:
         self._grid[1, row, there] = np.arange(position, position + len(ids))
         self._grid[2, row, there], self._grid[3, row, there] = prompt, reply
 
-    def packed(self, table: MaskTable) -> PackedRollouts:
+    def packed(self, table: MaskTable, advantages: Sequence[Sequence[float]] | None) -> PackedRollouts:
         """The rows, and what is learnt of them."""
         rollouts = [self._rollouts[index] for index in self._indices]
         is_sampled = np.asarray([each for rollout in rollouts for each in rollout.is_sampled], np.bool_)
@@ -152,6 +162,9 @@ class _RowWriter:
         old = np.asarray([each for rollout in rollouts for each in rollout.log_probs], np.float32)
         masks = table.rows([name for rollout in rollouts for name in rollout.masks]).cpu()
         owners = np.repeat(self._indices, [len(rollout.reply) for rollout in rollouts])
+        values = np.zeros(len(owners), np.float32)
+        if advantages is not None:
+            values = np.asarray([each for index in self._indices for each in advantages[index]], np.float32)
         chosen = (np.asarray(self._places, np.int64), targets)
         return PackedRollouts(
             *(torch.from_numpy(each) for each in self._grid),
@@ -159,6 +172,7 @@ class _RowWriter:
             masks[torch.from_numpy(is_sampled)],
             torch.from_numpy(old[is_sampled]),
             torch.from_numpy(owners[is_sampled]),
+            torch.from_numpy(values[is_sampled]),
         )
 
 

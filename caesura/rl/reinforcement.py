@@ -14,8 +14,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -60,8 +59,10 @@ class ReinforcementStage:
         falls to zero along a cosine.
     curriculum, rollouts, reward, update, watch: see there.
     shown_below: the written solution of a thought-out problem is shown beside its replies where no more than
-        this share of them solved it. shown_weight: how much it counts, relative to a reply of advantage 1;
-        0: none is shown.
+        this share of them solved it.
+    num_practised: how many groups more are posed in each step, of which nothing is sampled and the written
+        solutions are shown.
+    shown_weight: what the mean cross-entropy of all that is shown counts; 0: nothing is shown.
     checkpoint_every_s: seconds between checkpoints. seed: of torch's generator.
     display_name: what people read in lists of models.
     """
@@ -77,6 +78,7 @@ class ReinforcementStage:
     watch: WatchConfig = field(default_factory=WatchConfig)
     shown_weight: float = 0.0
     shown_below: float = 0.0
+    num_practised: int = 0
     checkpoint_every_s: float = 180.0
     seed: int = 0
     display_name: str = ""
@@ -236,12 +238,19 @@ class Run:
     def _shown(self, sampled: Sampled) -> list[Rollout]:
         if not self._stage.shown_weight:
             return []
-        return [
-            written(group.problem, self._format, f"{group.id}/shown")
+        failed = [
+            written(group, self._format)
             for group, judged in zip(sampled.groups, sampled.judged, strict=True)
             if group.cell.kind == "enabled"
             and sum(each.is_solved for each in judged) <= self._stage.shown_below * len(judged)
         ]
+        practice = replace(self._stage.curriculum, num_groups=self._stage.num_practised)
+        posed = (
+            groups(self.num_done, self._learner.rates, practice, tag="practice")
+            if practice.num_groups
+            else []
+        )
+        return [*failed, *(written(group, self._format) for group in posed)]
 
     def _alarms(self, sampled: Sampled, learning: Learning) -> list[str]:
         now = vitals(sampled, learning)

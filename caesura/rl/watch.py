@@ -1,8 +1,8 @@
 """What is watched while a policy learns: a metric that is not trained on, and signs of decay.
 
-A reward can be had without what it stands for. So a run is judged by held-out problems, greedily answered, that
-give no gradient: its best weights are kept, and it ends when they have not been bettered for long, or are
-lost. Entropy, length and repetition ring an alarm; several steps of alarm in a row end the run, too.
+A reward can be had without what it stands for. So a run is judged by held-out problems, greedily answered,
+that give no gradient: its best weights are kept, and it ends when they have not been bettered for long, or
+are lost. Entropy, length and repetition ring an alarm; several steps of alarm in a row end the run, too.
 Pure functions of figures. Enters: figures. Leaves: alarms, and reasons to stop. Read next:
 `reinforcement.py`.
 """

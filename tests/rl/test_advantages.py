@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from caesura.rl.advantages import (
+    branch_advantages,
     generalised_advantages,
     group_advantages,
     has_spread,
@@ -55,3 +56,28 @@ def test_whitened_numbers_have_mean_zero_and_deviation_one() -> None:
     found = whitened(torch.tensor([1.0, 2.0, 3.0, 10.0]))
     assert float(found.mean()) == pytest.approx(0.0, abs=1e-6)
     assert float(found.std(unbiased=False)) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_only_tokens_at_which_siblings_part_have_an_advantage() -> None:
+    replies = [(1, 2, 3, 9), (1, 2, 3, 9), (1, 2, 4, 9), (1, 5)]
+    found = branch_advantages(replies, [1.0, 1.0, 0.0, 0.0])
+    mean, inner = 0.5, 2 / 3
+    assert found[0] == pytest.approx([0.0, inner - mean, 1 - inner, 0.0])
+    assert found[1] == found[0]
+    assert found[2] == pytest.approx([0.0, inner - mean, -inner, 0.0])
+    assert found[3] == pytest.approx([0.0, -mean])
+
+
+def test_a_replys_advantages_add_up_to_its_reward_less_the_mean() -> None:
+    generator = torch.Generator().manual_seed(1)
+    replies = [torch.randint(2, (int(n),), generator=generator).tolist() for n in (3, 5, 8, 8, 6, 2)]
+    rewards = [0.0, 1.0, 0.5, 1.0, 0.0, 0.25]
+    mean = sum(rewards) / len(rewards)
+    for values, reward, reply in zip(branch_advantages(replies, rewards), rewards, replies, strict=True):
+        shared = [other for other, its in zip(replies, rewards, strict=True) if other == reply]
+        if len(shared) == 1 and not any(other[: len(reply)] == reply for other in replies if other != reply):
+            assert sum(values) == pytest.approx(reward - mean)
+
+
+def test_siblings_that_wrote_the_same_have_no_advantage_whatever_they_were_paid() -> None:
+    assert branch_advantages([(1, 2), (1, 2)], [1.0, 0.0]) == [[0.0, 0.0], [0.0, 0.0]]

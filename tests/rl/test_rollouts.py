@@ -149,7 +149,7 @@ def test_a_choice_that_is_tried_is_learnt_with_the_models_own_likelihood(
     tokens = CaesuraFormat(tokenizer).phase_tokens
     assert (think.reply[0], answer.reply[0]) == (tokens.think, tokens.end_think)
     assert (think.has_thought, answer.has_thought) == (True, False)
-    assert think.is_tried and answer.is_tried and not drawn.is_tried
+    assert [each.is_tried for each in (think, answer, drawn)] == [True, True, False]
     assert drawn.ids[: drawn.prompt_length] == think.ids[: think.prompt_length]
     probabilities = torch.tensor([think.log_probs[0], answer.log_probs[0]]).exp()
     assert float(probabilities.sum()) == pytest.approx(1.0, abs=1e-5)
