@@ -244,13 +244,15 @@ class Run:
             if group.cell.kind == "enabled"
             and sum(each.is_solved for each in judged) <= self._stage.shown_below * len(judged)
         ]
-        practice = replace(self._stage.curriculum, num_groups=self._stage.num_practised)
-        posed = (
-            groups(self.num_done, self._learner.rates, practice, tag="practice")
-            if practice.num_groups
-            else []
-        )
-        return [*failed, *(written(group, self._format) for group in posed)]
+        return [*failed, *self._practice()]
+
+    def _practice(self) -> list[Rollout]:
+        num_groups = self._stage.num_practised
+        if not num_groups:
+            return []
+        config = replace(self._stage.curriculum, num_groups=num_groups)
+        posed = groups(self.num_done, self._learner.rates, config, tag="practice")
+        return [written(group, self._format) for group in posed]
 
     def _alarms(self, sampled: Sampled, learning: Learning) -> list[str]:
         now = vitals(sampled, learning)

@@ -21,7 +21,7 @@ SHAPE = ModelConfig(
     intermediate_size=48,
     max_positions=2048,
 )
-LIMITS = RolloutConfig(max_running=16, max_step_tokens=128, num_pages=256)
+LIMITS = RolloutConfig(max_running=64, max_step_tokens=256, num_pages=512)
 
 
 def tiny_tokenizer() -> Tokenizer:

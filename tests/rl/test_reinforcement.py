@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from caesura.evals.tasks import FAMILIES
 from caesura.model import Transformer, load_model
 from caesura.rl.curriculum import CurriculumConfig
 from caesura.rl.grpo import NotFiniteError, UpdateConfig
@@ -27,6 +28,10 @@ from caesura.train.stage import export
 from tests.rl.conftest import LIMITS, tiny_policy
 
 
+# Families with short reasoning, so that no reply is long.
+SHORT = {name: float(name in ("dates", "addition")) for name in FAMILIES}
+
+
 def quiet(num_done: int, num_total: int, note: str) -> None:
     return None
 
@@ -39,7 +44,9 @@ def stage(start: Path, **changes: Any) -> ReinforcementStage:
         start_from=str(start),
         num_steps=3,
         optimiser=OptimiserConfig(name="adamw", learning_rate=1e-2, weight_decay=0.0, warmup_steps=1),
-        curriculum=CurriculumConfig(num_groups=4, num_siblings=2, num_tried=1, most_budget=24),
+        curriculum=CurriculumConfig(
+            num_groups=4, num_siblings=2, num_tried=1, most_budget=24, spare_budget=0, weights=SHORT
+        ),
         rollouts=LIMITS,
         reward=RewardConfig(),
         update=UpdateConfig(loss=replace(DR_GRPO, drops_even_groups=False), scoring=scoring, num_compared=4),
