@@ -95,7 +95,7 @@ class Cell(NamedTuple):
     difficulty: int
 
     @property
-    def index(self) -> tuple[int, int, int]:
+    def place(self) -> tuple[int, int, int]:
         """Its place in the means."""
         return KINDS.index(self.kind), list(FAMILIES).index(self.family), self.difficulty - 1
 
@@ -123,7 +123,7 @@ def updated_rates(rates_CFL: Tensor, passed: Iterable[tuple[Cell, float]], memor
     """With the share of solved replies of each group taken in, in order."""
     rates_CFL = rates_CFL.clone()
     for cell, share in passed:
-        rates_CFL[cell.index] += memory * (share - rates_CFL[cell.index])
+        rates_CFL[cell.place] += memory * (share - rates_CFL[cell.place])
     return rates_CFL
 
 
@@ -145,7 +145,7 @@ def groups(step: int, rates_CFL: Tensor, config: CurriculumConfig, *, tag: str =
     for kind, count in kind_counts(config).items():
         cells = [Cell(kind, family, level + 1) for family in FAMILIES for level in range(MAX_DIFFICULTY)]
         weights = [
-            config.weights.get(cell.family, 1.0) * cell_weight(float(rates_CFL[cell.index]), config)
+            config.weights.get(cell.family, 1.0) * cell_weight(float(rates_CFL[cell.place]), config)
             for cell in cells
         ]
         for cell in rng.choices(cells, weights, k=count):
@@ -156,7 +156,9 @@ def groups(step: int, rates_CFL: Tensor, config: CurriculumConfig, *, tag: str =
 def kind_counts(config: CurriculumConfig) -> dict[Kind, int]:
     """How many groups of each kind: one for each that has a share, the others for whoever lacks most."""
     total = sum(config.shares.values())
-    wanted = {kind: config.num_groups * share / total for kind, share in config.shares.items() if share}
+    wanted: dict[Kind, float] = {
+        kind: config.num_groups * share / total for kind, share in config.shares.items() if share
+    }
     counts: dict[Kind, int] = {kind: int(kind in wanted) for kind in KINDS}
     for _ in range(config.num_groups - len(wanted)):
         counts[max(wanted, key=lambda kind: wanted[kind] - counts[kind])] += 1

@@ -165,14 +165,19 @@ class _RowWriter:
         values = np.zeros(len(owners), np.float32)
         if advantages is not None:
             values = np.asarray([each for index in self._indices for each in advantages[index]], np.float32)
-        chosen = (np.asarray(self._places, np.int64), targets)
+        tokens_BT, positions_BT, prompts_BT, replies_BT = (torch.from_numpy(each) for each in self._grid)
+        chosen = torch.from_numpy(is_sampled)
         return PackedRollouts(
-            *(torch.from_numpy(each) for each in self._grid),
-            *(torch.from_numpy(each[is_sampled]) for each in chosen),
-            masks[torch.from_numpy(is_sampled)],
-            torch.from_numpy(old[is_sampled]),
-            torch.from_numpy(owners[is_sampled]),
-            torch.from_numpy(values[is_sampled]),
+            tokens_BT,
+            positions_BT,
+            prompts_BT,
+            replies_BT,
+            torch.tensor(self._places, dtype=torch.int64)[chosen],
+            torch.from_numpy(targets)[chosen],
+            masks[chosen],
+            torch.from_numpy(old)[chosen],
+            torch.from_numpy(owners)[chosen],
+            torch.from_numpy(values)[chosen],
         )
 
 

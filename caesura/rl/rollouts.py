@@ -41,6 +41,7 @@ _OPENINGS: dict[Mode, Opening] = {"disabled": "answer", "enabled": "think", "ada
 _NO_HURRY_S = 1e9
 # The fewest output tokens with which a choice is left at all.
 _CHOOSING = 3
+_CHOSEN: tuple[MaskName, ...] = ("choose",)
 # A temperature at which the two openings are equally likely.
 _EVEN = 1e6
 
@@ -250,12 +251,13 @@ class RolloutEngine:
         )
         steps = list(_walk(machine, opening, end))
         answer = [each.token for each in steps if each.mask in ("start", "answer") and not each.is_forced]
-        is_sampled, masks = tuple(not each.is_forced for each in steps), tuple(each.mask for each in steps)
+        is_sampled = tuple(not each.is_forced for each in steps)
+        masks: tuple[MaskName, ...] = tuple(each.mask for each in steps)
         length, log_probs = len(prompt), end.log_probs
         if tried is not None:
             # The prompt was rendered with the opening; here it is the reply's first token.
             length, log_probs = length - 1, (tried.log_prob, *log_probs)
-            is_sampled, masks = (True, *is_sampled), ("choose", *masks)
+            is_sampled, masks = (True, *is_sampled), _CHOSEN + masks
         has_thought = opening == "think" or (
             opening == "choose" and self._format.phase_tokens.think in end.output[:1]
         )

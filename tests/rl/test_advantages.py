@@ -74,8 +74,7 @@ def test_a_replys_advantages_add_up_to_its_reward_less_the_mean() -> None:
     rewards = [0.0, 1.0, 0.5, 1.0, 0.0, 0.25]
     mean = sum(rewards) / len(rewards)
     for values, reward, reply in zip(branch_advantages(replies, rewards), rewards, replies, strict=True):
-        shared = [other for other, its in zip(replies, rewards, strict=True) if other == reply]
-        if len(shared) == 1 and not any(other[: len(reply)] == reply for other in replies if other != reply):
+        if sum(other[: len(reply)] == reply for other in replies) == 1:
             assert sum(values) == pytest.approx(reward - mean)
 
 

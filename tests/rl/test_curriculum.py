@@ -85,8 +85,8 @@ def test_means_move_by_their_memory_and_only_where_something_was_measured() -> N
     rates = first_rates(CurriculumConfig(expected={"graph": 0.9}))
     cell = Cell("enabled", "graph", 2)
     moved = updated_rates(rates, [(cell, 0.0), (cell, 0.0)], memory=0.5)
-    assert float(rates[cell.index]) == pytest.approx(0.9)
-    assert float(moved[cell.index]) == pytest.approx(0.225)
+    assert float(rates[cell.place]) == pytest.approx(0.9)
+    assert float(moved[cell.place]) == pytest.approx(0.225)
     assert int((moved != rates).sum()) == 1
     assert float(rates[KINDS.index("disabled")].max()) == 0.5
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ LIST = Problem(question="Sort.", steps=("1,2",), answer="1,2,3")
 CONFIG = RewardConfig()
 
 
-def reward_of(text: str, problem: Problem = PROBLEM, **changes: object) -> float:
+def reward_of(text: str, problem: Problem = PROBLEM, **changes: Any) -> float:
     return judge_group([rollout(text, **changes)], problem, CONFIG)[0].reward
 
 
