@@ -311,6 +311,7 @@ class EngineCore:
             sequence.seed,
             state.num_output,
             live.keeper.allow(self._bits.rows[number]),
+            sequence.request.scores_masked,
         )
 
     def stats(self) -> EngineStats:

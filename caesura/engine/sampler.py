@@ -47,6 +47,7 @@ class Draw(NamedTuple):
     mask: which of the phases' masks holds.
     seed, position: of the random number.
     has_grammar: whether a grammar's bits hold instead of the mask.
+    scores_masked: see `SequenceRequest`.
     """
 
     sampling: Sampling
@@ -54,6 +55,7 @@ class Draw(NamedTuple):
     seed: int
     position: int
     has_grammar: bool = False
+    scores_masked: bool = False
 
 
 class Drawn(NamedTuple):
@@ -62,7 +64,8 @@ class Drawn(NamedTuple):
     ids: drawn.
     is_sound: whether there was anything to draw from: scores that are numbers, one of them above minus
         infinity. Where not, the id means nothing.
-    log_probs: of the ids under the bare model, if they were wanted.
+    log_probs: of the ids under the bare model, or under its mask where a row asks for that; if they were
+        wanted.
     """
 
     ids: list[int]
@@ -95,6 +98,11 @@ class MaskTable:
             table[row, list(mask.banned)] = -torch.inf
         table[:, num_words:] = -torch.inf
         return cls(penalties_PV=table, num_words=num_words)
+
+    def rows(self, names: Sequence[MaskName]) -> Tensor:
+        """(N,) which row of `penalties_PV` holds each of these masks."""
+        indices = [_MASKS.index(name) for name in names]
+        return torch.tensor(indices, dtype=torch.int64, device=self.penalties_PV.device)
 
     def apply(self, logits_RV: Tensor, draws: Sequence[Draw], bits_RW: Bits | None = None) -> Tensor:
         """The logits with -inf where a row's mask forbids, or its grammar where one holds; in their own
@@ -149,10 +157,19 @@ def draw(
     ids_R, best_R = _draw(masked_RV, draws)
     log_probs = None
     if wants_log_probs:
-        scores_RV = logits_RV.float()
+        scores_RV = _scored(logits_RV, masked_RV, draws).float()
         chosen_R = scores_RV.gather(1, ids_R[:, None])[:, 0]
         log_probs = (chosen_R - scores_RV.logsumexp(dim=-1)).tolist()
     return Drawn(ids_R.tolist(), best_R.isfinite().tolist(), log_probs)
+
+
+def _scored(logits_RV: Tensor, masked_RV: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """What each row's log-probability is taken of."""
+    are_masked = [each.scores_masked for each in draws]
+    if not any(are_masked):
+        return logits_RV
+    is_masked_R1 = torch.tensor(are_masked, device=logits_RV.device)[:, None]
+    return masked_RV if all(are_masked) else torch.where(is_masked_R1, masked_RV, logits_RV)
 
 
 class _Picked(NamedTuple):

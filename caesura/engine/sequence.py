@@ -52,6 +52,8 @@ class SequenceRequest:
     constraint: the grammars of its text and its calls, and whether it may call.
     wants_log_probs: whether to record each sampled token's log-probability under the bare model (no
         masks, temperature 1).
+    scores_masked: whether that is to be under the mask that held when it was drawn (temperature 1 still):
+        for those who learn from samples, and need the distribution that they came from.
     tenant: whose prefixes it shares; nobody else's are ever read.
     retentions: which parts of the prompt are to be kept, and how long.
     sources: what the answer may cite. Where there are any, its text is read for citations.
@@ -66,6 +68,7 @@ class SequenceRequest:
     stop_sequences: tuple[str, ...] = ()
     constraint: Constraint = FREE
     wants_log_probs: bool = False
+    scores_masked: bool = False
     tenant: str = ""
     retentions: tuple[Retention, ...] = ()
     sources: tuple[Source, ...] = ()

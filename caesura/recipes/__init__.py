@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from caesura.recipes import alignment, finetune, nano, pipeline, preferences
+from caesura.recipes import alignment, finetune, nano, pipeline, preferences, reinforcement
 from caesura.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "nano": pipeline.recipe,
     "nano-control": nano.control,
     "nano-alignment": alignment.recipe,
+    "nano-reasoning": reinforcement.recipe,
     "finetune": finetune.recipe,
     "preferences": preferences.recipe,
 }

@@ -2,18 +2,18 @@
 
 Enters: the data folder. Leaves: a config tree of jobs, each in the file of its own kind. Read next: `nano.py`
 (text, conversations, tools), `alignment.py` (the constitution), `preferences.py` (judges, and what they
-prefer).
+prefer), `reinforcement.py` (problems that can be checked).
 """
 
 from __future__ import annotations
 
 from caesura.model import PRESETS
-from caesura.recipes import alignment, nano, preferences
+from caesura.recipes import alignment, nano, preferences, reinforcement
 from caesura.train.recipe import Recipe
 
 
 def recipe() -> Recipe:
-    """Text for a quarter of an hour, conversations for as long as the figures need, tools; then alignment."""
+    """Text, conversations and tools; then what the model is to be like, and how it thinks."""
     shape = PRESETS["nano"]
     return Recipe(
         name="nano",
@@ -28,6 +28,7 @@ def recipe() -> Recipe:
             alignment.feedback(),
             *preferences.rewards(),
             preferences.preferences(),
+            reinforcement.reasoning(start_from="nano-preferences"),
         ),
         max_positions=shape.max_positions,
     )
