@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from caesura.recipes import alignment, finetune, nano, pipeline, preferences, reinforcement
+from caesura.recipes import alignment, finetune, nano, pipeline, preferences, principle, reinforcement
 from caesura.train.recipe import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -12,6 +12,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "nano-reasoning": reinforcement.recipe,
     "finetune": finetune.recipe,
     "preferences": preferences.recipe,
+    "principle": principle.recipe,
 }
 
 __all__ = ["RECIPES"]

@@ -28,7 +28,7 @@ from caesura.constitution.feedback import (
     read_comparisons,
 )
 from caesura.constitution.judges import Judge, RuleJudge, ScoringJudge, VotingJudge
-from caesura.constitution.principles import Constitution, load_constitution
+from caesura.constitution.principles import Constitution
 from caesura.constitution.prompts import Prompt
 from caesura.constitution.revising import OnDone
 from caesura.constitution.rules import IsRefusal
@@ -37,7 +37,7 @@ from caesura.engine.text_model import LocalTexts
 from caesura.messages.preferences import DIMENSIONS, Dimension, Preference, write_preferences
 from caesura.rl.disk_space import check_disk
 from caesura.rl.opened import opened
-from caesura.rl.prompt_source import HeldOut, PromptSource, checked_prompts
+from caesura.rl.prompt_source import HeldOut, PromptSource, checked_prompts, followed
 from caesura.rl.teacher import Backend, Teacher
 from caesura.train.job import OnProgress, Place
 from caesura.train.stage import check_recipe, save_recipe
@@ -96,7 +96,7 @@ class FeedbackJob:
         """See `Job`."""
         folder = place.runs / self.name
         check_recipe(self, folder)
-        constitution = load_constitution(Path(self.constitution) if self.constitution else None)
+        constitution = followed(self.constitution, place)
         prompts = checked_prompts(self.prompts, place.data, self.held_out)
         comparisons = folder / "comparisons.jsonl"
         num_done = 0

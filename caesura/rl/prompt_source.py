@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from caesura.constitution.principles import Constitution, load_constitution
 from caesura.constitution.prompts import Prompt, read_prompts
+from caesura.train.job import Place
 
 # From the data folder to what says of a text whether it is one to measure on, or all but one.
 HeldOut = Callable[[Path], Callable[[str], bool]]
@@ -35,6 +37,16 @@ class PromptFile:
 
     def __call__(self, data: Path) -> Iterator[Prompt]:
         return read_prompts(Path(self.path))
+
+
+def followed(constitution: str, place: Place) -> Constitution:
+    """A constitution: of a file below the runs folder, where an earlier job wrote it; or of a file anywhere;
+    or, for "", the one that comes along. Raises ConstitutionError.
+    """
+    if not constitution:
+        return load_constitution()
+    written = place.runs / constitution
+    return load_constitution(written if written.is_file() else Path(constitution))
 
 
 def checked_prompts(source: PromptSource, data: Path, held_out: HeldOut) -> Sequence[Prompt]:

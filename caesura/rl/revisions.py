@@ -17,14 +17,14 @@ from pathlib import Path
 from caesura.constitution.asking import Speaker
 from caesura.constitution.critics import ClientCritic, Critic, RuleCritic
 from caesura.constitution.few_shots import SHOTS
-from caesura.constitution.principles import Constitution, load_constitution
+from caesura.constitution.principles import Constitution
 from caesura.constitution.prompts import Prompt
 from caesura.constitution.revising import OnDone, Revising, check_steps, read_steps, revise_all
 from caesura.constitution.rules import IsRefusal
 from caesura.messages.client import Client
 from caesura.rl.disk_space import check_disk
 from caesura.rl.opened import opened
-from caesura.rl.prompt_source import HeldOut, PromptSource, checked_prompts
+from caesura.rl.prompt_source import HeldOut, PromptSource, checked_prompts, followed
 from caesura.rl.revision_rows import RowConfig, write_revision_rows, write_summary
 from caesura.rl.teacher import Backend, Teacher
 from caesura.train.job import OnProgress, Place
@@ -45,7 +45,8 @@ class RevisionJob:
     prompts: what it is asked. held_out: tells which texts are kept for measuring; a prompt that is one of
         them stops the job before it starts.
     is_refusal: says of a reply that it declines.
-    constitution: a file; "" for the one that comes along.
+    constitution: a file, or one that an earlier job wrote, by its path below the runs folder; "" for the one
+        that comes along.
     critic: who criticises; "self" is the helpful model. teacher: see there.
     num_rounds: of critique and revision. num_shots: examples before each request of a model as critic.
     max_tokens, temperature: of the first replies; a model as critic has four times as many tokens.
@@ -79,7 +80,7 @@ class RevisionJob:
         """See `Job`."""
         folder = place.runs / self.name
         check_recipe(self, folder)
-        constitution = load_constitution(Path(self.constitution) if self.constitution else None)
+        constitution = followed(self.constitution, place)
         prompts = checked_prompts(self.prompts, place.data, self.held_out)
         steps, rows = folder / "steps.jsonl", folder / "rows.jsonl"
         num_done = 0
