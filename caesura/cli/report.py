@@ -18,6 +18,8 @@ from caesura.messages.errors import CaesuraError
 _RESULTS = typer.Argument(help="The folder that `caesura eval all` wrote.")
 _OUT = typer.Option(help="The page to write; its plots go beside it.")
 _CONTROL = typer.Option(help="The results of the control that was trained to answer at once.")
+_BEFORE = typer.Option(help="The results of the model that alignment started from.")
+_RUNS = typer.Option(help="The runs folder: reports of reward models, the trial of a principle.")
 _BENCH = typer.Option(help="A file with the output of `make bench`, or its last line.")
 
 
@@ -26,6 +28,8 @@ def report(
     out: Annotated[Path, _OUT] = Path("docs/models/nano.md"),
     control: Annotated[Path | None, _CONTROL] = None,
     bench: Annotated[Path | None, _BENCH] = None,
+    before: Annotated[Path | None, _BEFORE] = None,
+    runs: Annotated[Path | None, _RUNS] = None,
 ) -> None:
     """Write the model card from measured results.
 
@@ -34,10 +38,10 @@ def report(
     configure_logging(is_verbose=False)
     with needs_extra("evals"):
         # Plotting and its imports take a second that `--help` should not wait for.
-        from caesura.cli.card_files import write_card
+        from caesura.cli.card_files import Sources, write_card
 
     try:
-        write_card(results, out, control=control, bench=bench)
+        write_card(Sources(results=results, control=control, bench=bench, before=before, runs=runs), out)
     except CaesuraError as error:
         fail(str(error))
     stderr.print(f"[dim]wrote {out}[/]")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from caesura.evals.alignment_card import AlignmentEvidence, alignment_sections
 from caesura.evals.bench_figures import BenchFigure
 from caesura.evals.card_words import command, percent, points, table, with_interval
 from caesura.evals.results import (
@@ -32,6 +33,7 @@ class Evidence:
 
     title: the model's name. report_command: the command that writes the page.
     control: the fast control's accuracy; its smallest budget is the one that counts.
+    alignment: what is told of it, if anything.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Evidence:
     training: TrainingFacts | None = None
     control_training: TrainingFacts | None = None
     bench: tuple[BenchFigure, ...] = ()
+    alignment: AlignmentEvidence | None = None
 
 
 def model_card(evidence: Evidence, targets: Sequence[str], images: tuple[str, str]) -> str:
@@ -57,6 +60,7 @@ def model_card(evidence: Evidence, targets: Sequence[str], images: tuple[str, st
         _controls(evidence),
         _obedience(evidence.obedience),
         tool_section(evidence.tools),
+        *(alignment_sections(evidence.alignment) if evidence.alignment else ()),
         _language(evidence.language),
         _training(evidence),
         _limits(evidence),

@@ -21,7 +21,8 @@ from caesura.constitution.in_order import in_order
 from caesura.constitution.principles import load_constitution
 from caesura.constitution.prompts import Prompt
 from caesura.evals.results_files import write_results
-from caesura.evals.statistics import Estimate, share
+from caesura.evals.statistics import share
+from caesura.evals.trial_results import Saying, TrialResults
 from caesura.messages.client import Client
 from caesura.rl.opened import opened
 from caesura.rl.prompt_source import PromptSource
@@ -54,31 +55,6 @@ class ChangedConstitution:
         os.replace(part, path)
         on_progress(1, 1, f"{self.principle_id} changed")
         return path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
-    """How often one model says it.
-
-    where_it_applies: of replies to requests that the principle covers. elsewhere: of all others.
-    """
-
-    where_it_applies: Estimate
-    elsewhere: Estimate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialResults:
-    """What came of a trial.
-
-    principle_id, says: see `PrincipleTrial`. models: by the names of their jobs, in order.
-    command: what gives the figures again.
-    """
-
-    principle_id: str
-    says: str
-    models: dict[str, Saying]
-    command: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

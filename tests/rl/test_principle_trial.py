@@ -8,8 +8,9 @@ import pytest
 
 from caesura.constitution.principles import load_constitution
 from caesura.evals.results_files import read_results
+from caesura.evals.trial_results import TrialResults
 from caesura.recipes.principle import recipe
-from caesura.rl.principle_trial import ChangedConstitution, PrincipleTrial, TrialResults
+from caesura.rl.principle_trial import ChangedConstitution, PrincipleTrial
 from caesura.rl.prompt_source import followed
 from caesura.train.job import Place
 from tests.rl.tiny import Prompts, place
