@@ -86,8 +86,9 @@ def word_list(name: str, words: list[str]) -> dict[str, Any]:
 
 
 def unlike(words: str, number: int) -> str:
-    """The words and others, so many that no two numbers give nearly the same."""
-    return " ".join([words, *(f"{letter}{number}" for letter in "abcdefgh")])
+    """The words and others, so many that no two calls give nearly the same."""
+    mark = "".join(char for char in words if char.isalpha())
+    return " ".join([words, *(f"{letter}{number}{mark}" for letter in "abcdefgh")])
 
 
 def prompts(field: str, words: str) -> list[dict[str, Any]]:
