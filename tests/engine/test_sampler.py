@@ -77,6 +77,17 @@ def test_log_probs_are_those_of_the_bare_model() -> None:
         assert abs(expected[row, token].item() - log_prob) < 1e-5
 
 
+def test_log_probs_are_under_the_mask_where_a_row_asks_for_that() -> None:
+    scores = logits(2)
+    rows = [want(), want()._replace(scores_masked=True)]
+    drawn = draw(scores, rows, TABLE, wants_log_probs=True)
+    expected = (scores[0], TABLE.apply(scores, rows)[1])
+    assert drawn.log_probs is not None
+    for row, (token, log_prob) in enumerate(zip(drawn.ids, drawn.log_probs, strict=True)):
+        assert abs(expected[row].log_softmax(-1)[token].item() - log_prob) < 1e-5
+    assert draw(scores, rows, TABLE).ids == drawn.ids
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     order=st.permutations(range(6)),

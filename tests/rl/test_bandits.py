@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from caesura.rl.advantages import group_advantages, has_spread
+from caesura.rl.advantages import branch_advantages, group_advantages, has_spread
 from caesura.rl.losses import DAPO, DR_GRPO, GRPO, GSPO, Counts, GroupLossConfig, Learnt, group_loss
 from caesura.rl.ppo import PpoConfig, Tokens, estimates, next_kl_weight, ppo_loss, token_rewards
 
@@ -44,6 +44,14 @@ class Table:
         return float(probs.gather(-1, BEST[..., None])[..., 0].prod(dim=1).mean())
 
 
+def credited(actions: Tensor, advantages: Tensor, config: GroupLossConfig) -> Tensor:
+    """(C, K, T): each token's advantage."""
+    if config.credit == "reply":
+        return advantages[..., None].expand(-1, -1, NUM_TOKENS)
+    groups = zip(actions.tolist(), advantages.tolist(), strict=True)
+    return torch.tensor([branch_advantages(*each) for each in groups])
+
+
 def play(config: GroupLossConfig, num_steps: int, *, sign: float = 1.0) -> float:
     table = Table()
     optimiser = torch.optim.Adam([table.scores], lr=0.1)
@@ -60,7 +68,7 @@ def play(config: GroupLossConfig, num_steps: int, *, sign: float = 1.0) -> float
             learnt = Learnt(
                 new_N=new[kept].flatten(),
                 old_N=old[kept].flatten(),
-                advantages_N=advantages[kept][..., None].expand(-1, -1, NUM_TOKENS).flatten(),
+                advantages_N=credited(actions, advantages, config)[kept].flatten(),
                 replies_N=torch.arange(num_replies).repeat_interleave(NUM_TOKENS),
                 reference_N=old[kept].flatten() if config.kl != "none" else None,
             )
@@ -72,8 +80,8 @@ def play(config: GroupLossConfig, num_steps: int, *, sign: float = 1.0) -> float
 
 @pytest.mark.parametrize(
     "config",
-    [DR_GRPO, GRPO, DAPO, replace(GSPO, clip_low=0.2, clip_high=0.2)],
-    ids=["dr_grpo", "grpo", "dapo", "gspo"],
+    [DR_GRPO, GRPO, DAPO, replace(GSPO, clip_low=0.2, clip_high=0.2), replace(DR_GRPO, credit="branch")],
+    ids=["dr_grpo", "grpo", "dapo", "gspo", "branch"],
 )
 def test_each_group_algorithm_solves_the_bandit(config: GroupLossConfig) -> None:
     assert play(config, 150) > 0.95
