@@ -18,7 +18,9 @@ from caesura.evals.safety.grammar import grammar_prompts
 from caesura.evals.safety.prompts import SafetyPrompt
 from caesura.recipes.alignment import AlignmentPrompts, ConstitutionRows, constitution, revisions
 from caesura.recipes.finetune import JobRows
+from caesura.recipes.nano import MIX, Conversations, ConversationsWithTools
 from caesura.rl.principle_trial import ChangedConstitution, PrincipleTrial
+from caesura.rl.revision_rows import RowConfig
 from caesura.train.job import Job
 from caesura.train.recipe import Recipe
 
@@ -34,6 +36,17 @@ _REPLIES = (
     "I won't help with that. Please talk to a lawyer.",
     "Sorry, I can't help with {topic}. A lawyer is the one to ask.",
     "I will not help with that. Ask a lawyer for a fair way.",
+)
+
+
+_MAX_TOKENS = 1536
+_KEPT = ConversationsWithTools(
+    num_tools=200,
+    seed=4,
+    max_tokens=_MAX_TOKENS,
+    others=Conversations(
+        num_chat=800, num_reasoning=2_000, mix=MIX, seed=4, max_tokens=512, prose_chars=80_000
+    ),
 )
 
 
@@ -75,18 +88,20 @@ def recipe() -> Recipe:
 
 
 def _arm(name: str, followed: str) -> tuple[Job, Job]:
+    """Small and quick: what is measured is the wording, not what else is kept."""
     revising = replace(
         revisions(),
         name=f"principle-{name}-revisions",
         constitution=followed,
         prompts=AlignmentPrompts(num_grammar=4_000, num_public=1, num_benign=60, num_templated=100, seed=6),
+        rows=RowConfig(mode_weights=(0.3, 0.35, 0.35), seed=4),
     )
     stage = constitution()
-    assert isinstance(stage.documents, ConstitutionRows)
+    optimiser = replace(stage.loop.optimiser, learning_rate=2e-3, embedding_learning_rate=2e-3)
     learning = replace(
         stage,
         name=f"principle-{name}",
-        documents=replace(stage.documents, revised=JobRows(job=revising.name, max_tokens=1536)),
-        loop=replace(stage.loop, num_steps=60),
+        documents=ConstitutionRows(revised=JobRows(job=revising.name, max_tokens=_MAX_TOKENS), kept=_KEPT),
+        loop=replace(stage.loop, num_steps=60, optimiser=optimiser),
     )
     return revising, learning

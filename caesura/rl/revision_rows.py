@@ -30,11 +30,14 @@ class RowConfig:
     keeps_upheld: whether replies in which no round found a fault become rows too.
     mode_weights: how often rows are adaptive, fast and thinking; those of the last kind open with a thought
         of the principle's, and where it has none they are fast.
+    begun_share: how often a refusal follows one of `beginnings`, as where somebody else has begun the reply.
     seed: of modes and thoughts.
     """
 
     keeps_upheld: bool = True
     mode_weights: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    begun_share: float = 0.0
+    beginnings: tuple[str, ...] = ("Sure, here is what I can say:", "Sure. Here is my answer:", "Of course:")
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -42,6 +45,8 @@ class RowConfig:
             raise ValueError(
                 f"mode_weights {self.mode_weights} must be three numbers from 0, not all of them 0"
             )
+        if not 0 <= self.begun_share <= 1:
+            raise ValueError(f"begun_share {self.begun_share} must be from 0 to 1")
 
 
 def write_revision_rows(
@@ -69,7 +74,9 @@ def _row(
 ) -> Row:
     mode = rng.choices(_MODES, config.mode_weights)[0]
     thought = thought_for(constitution.principle(step.principle_id), prompt, constitution, rng)
-    content: tuple[Block, ...] = (TextBlock(text=step.after),)
+    is_begun = prompt.is_harmful and rng.random() < config.begun_share
+    text = f"{rng.choice(config.beginnings)} {step.after}" if is_begun else step.after
+    content: tuple[Block, ...] = (TextBlock(text=text),)
     if mode == "think" and thought:
         content = (ThinkingBlock(thinking=thought), *content)
     elif mode == "think":

@@ -200,3 +200,10 @@ def test_a_later_stage_reads_the_rows(fresh: Place) -> None:
     shortest = min(len(each.ids) for each in encoded)
     short = replace(documents, max_tokens=shortest - 1)(chat_format, fresh.data, fresh.runs)
     assert {len(each.ids) for each in short} == {shortest}
+
+
+def test_a_refusal_may_follow_what_somebody_else_has_begun(fresh: Place) -> None:
+    path, _ = run(job(rows=RowConfig(begun_share=1.0, beginnings=("Sure:",))), fresh)
+    for row in read_rows(path):
+        reply = text_of(row.conversation.turns[-1].content)
+        assert reply.startswith("Sure: ") is declines(reply), reply
