@@ -186,8 +186,8 @@ def feedback() -> FeedbackJob:
 
 
 def constitution() -> Stage:
-    """Half of the tokens are safety prompts and what the constitution says to them, half the stages before: with
-    a twentieth of the rows from there, a fifth of the accuracy was gone (docs/log.md).
+    """Half of the tokens are safety prompts with what the constitution says to them, half the stages before:
+    with a twentieth of the rows from there, a fifth of the accuracy was gone (docs/log.md).
     """
     return Stage(
         name="nano-constitution",
