@@ -35,13 +35,14 @@ class ChangedConstitution:
     """A job that writes the constitution with one principle changed.
 
     name: the job's folder below the runs folder. principle_id: of the principle.
-    text: what it says instead. replies: what the rules say for it.
+    text: what it says instead. replies: what the rules say for it. signs: what breaks it, as patterns.
     """
 
     name: str
     principle_id: str
     text: str
     replies: tuple[str, ...]
+    signs: tuple[str, ...] = ()
 
     def run(self, place: Place, on_progress: OnProgress) -> Path:
         """See `Job`."""
@@ -50,7 +51,9 @@ class ChangedConstitution:
         save_recipe(self, folder)
         path = folder / "constitution.yaml"
         part = path.with_name(path.name + ".part")
-        changed = {"text": self.text, "replies": self.replies}
+        changed: dict[str, str | tuple[str, ...]] = {"text": self.text, "replies": self.replies}
+        if self.signs:
+            changed["signs"] = self.signs
         part.write_text(with_changed(packaged_text(), self.principle_id, changed), encoding="utf-8")
         os.replace(part, path)
         on_progress(1, 1, f"{self.principle_id} changed")
