@@ -34,6 +34,8 @@ def _be_a_part(folder: str, *, is_idle: bool) -> None:
 
 def main() -> None:
     """Do what the words say."""
+    # Whoever runs tests in the background of a shell has SIGINT ignored, and would hand that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     match sys.argv[1:]:
         case ["wait", *rest]:
             end_in_order()
