@@ -216,7 +216,9 @@ def _compare(run: _Run) -> None:
         async with _teacher(run, speaker) as teacher:
             judge: Judge = RuleJudge(is_refusal=is_refusal)
             if teacher is not None:
-                judge = VotingJudge(speaker=teacher, labeler="self" if run.is_self else run.teacher_model)
+                judge = VotingJudge(
+                    speaker=teacher, labeler="self, by votes" if run.is_self else run.teacher_model
+                )
             feedback = Feedback(
                 first=speaker, second=speaker, judge=judge, constitution=run.constitution, seed=run.seed
             )

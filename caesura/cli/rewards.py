@@ -28,5 +28,5 @@ def rewards(runs: Annotated[Path, _RUNS] = Path("runs")) -> None:
     except CaesuraError as error:
         fail(str(error))
     if not reports:
-        fail(f"{runs} holds no report of a reward model; train one first: caesura train preferences")
+        fail(f"{runs} holds no report of a reward model; train one first: caesura train preferences --all")
     typer.echo(reward_table(reports), nl=False)

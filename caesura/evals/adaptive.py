@@ -107,8 +107,10 @@ def _saving(
     for _ in range(_NUM_DRAWS):
         drawn = [(name, each) for name, own in families.items() for each in rng.choices(own, k=len(own))]
         first, *curve = [point([side[key] for key in drawn]) for side in sides]
-        at = tokens_at(first.accuracy, curve) or max(each.tokens for each in curve)
-        savings.append(1 - first.tokens / at)
+        at = tokens_at(first.accuracy, curve)
+        at = max(each.tokens for each in curve) if at is None else at
+        # Where answering at once would do, nothing can be saved.
+        savings.append(1 - first.tokens / at if at else 0.0)
     savings.sort()
     low, high = savings[round(0.025 * (_NUM_DRAWS - 1))], savings[round(0.975 * (_NUM_DRAWS - 1))]
     mean = 1 - own.tokens / needed

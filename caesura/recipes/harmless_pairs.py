@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from caesura.evals.safety.split import is_for_training
+from caesura.evals.safety.prompts import training_prompts
 from caesura.messages.content import Turn, text_of, text_turn
 from caesura.messages.preferences import Preference
 from caesura.recipes.pairing import Comparison, Draw, WeightedDraw, prompt_of, question, reply_of
 from caesura.recipes.plain import plain
 from caesura.recipes.wording import Kind, casual
+from caesura.train.safety_sets import safety_rows
 from caesura.train.sets import open_set
 
 _MAX_PROMPT_CHARS, _MAX_REPLY_CHARS, _MAX_TURNS = 400, 500, 3
@@ -116,17 +117,9 @@ def harmless_kinds(folder: Path, exchanges: Mapping[str, Kind]) -> Mapping[str, 
 
 def harmful_requests(folder: Path) -> Iterator[Harmful]:
     """The harmful requests that may be trained on."""
-    for name, field, category in (
-        ("advbench", "behavior", ""),
-        ("harmbench", "Behavior", "SemanticCategory"),
-        ("strongreject", "forbidden_prompt", "category"),
-        ("xstest", "prompt", "type"),
-    ):
-        for row in open_set(folder, name):
-            text = str(row[field])
-            is_whole = len(text) <= _MAX_PROMPT_CHARS and not row.get("ContextString")
-            if is_whole and is_for_training(text) and row.get("label", "unsafe") == "unsafe":
-                yield Harmful(plain(text), str(row.get(category, "")).lower(), name)
+    for prompt in training_prompts(safety_rows(folder)):
+        if prompt.is_harmful and prompt.kind != "contextual" and len(prompt.text) <= _MAX_PROMPT_CHARS:
+            yield Harmful(plain(prompt.text), prompt.category, prompt.source)
 
 
 def judged_pairs(folder: Path) -> Iterator[Preference]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from caesura.messages.errors import CaesuraError
 from caesura.model import Transformer
 from caesura.rl.advantages import branch_advantages, group_advantages, has_spread, overlong_penalty
 from caesura.rl.curriculum import Group
@@ -26,7 +27,7 @@ from caesura.rl.rollouts import Rollout, RolloutEngine
 from caesura.train.optimisers import clip
 
 
-class NotFiniteError(RuntimeError):
+class NotFiniteError(CaesuraError):
     """A loss or gradient that is no number."""
 
 

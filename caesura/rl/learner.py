@@ -20,6 +20,11 @@ from caesura.rl.watch import Gold, Vitals
 _MAX_MEASUREMENTS = 1000
 
 
+def _rank(gold: Gold) -> tuple[float, float]:
+    """The more accurate is better; among equals, the one that thinks less."""
+    return gold.accuracy, -gold.thinking_tokens
+
+
 class Learner(nn.Module):
     """A policy with what is known of its run.
 
@@ -47,6 +52,10 @@ class Learner(nn.Module):
         return [float(each) for each in self._gold[: self._num_measured, 1]]
 
     @property
+    def _measured(self) -> list[Gold]:
+        return [Gold(*map(float, row[1:3])) for row in self._gold[: self._num_measured]]
+
+    @property
     def last_gold(self) -> float:
         """The newest one; not a number before the first."""
         return self.gold_accuracies[-1] if self._num_measured else math.nan
@@ -54,8 +63,11 @@ class Learner(nn.Module):
     @property
     def best_step(self) -> int:
         """The step whose weights did best."""
-        accuracies = self.gold_accuracies
-        return int(self._gold[accuracies.index(max(accuracies)), 0]) if accuracies else 0
+        measured = self._measured
+        if not measured:
+            return 0
+        best = max(range(len(measured)), key=lambda number: _rank(measured[number]))
+        return int(self._gold[best, 0])
 
     @property
     def audit(self) -> tuple[int, int]:
@@ -84,9 +96,9 @@ class Learner(nn.Module):
         """Remember a measurement; whether it is the best so far. The same step again replaces its own."""
         known = self._gold[:, 0].tolist()
         index = known.index(float(step)) if float(step) in known else self._num_measured
-        others = [each for number, each in enumerate(self.gold_accuracies) if number != index]
+        others = [each for number, each in enumerate(self._measured) if number != index]
         self._gold[index] = torch.tensor((step, *gold), dtype=torch.float64)
-        return not others or gold.accuracy > max(others)
+        return all(_rank(gold) > _rank(each) for each in others)
 
     def note_audit(self, num_disputed: int, num_judged: int) -> None:
         """Add a step's verdicts."""

@@ -16,12 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caesura.engine.sampler import MaskTable
+from caesura.messages.errors import CaesuraError
 from caesura.model import PackedAttention, Transformer
 from caesura.rl.rollouts import Rollout
 from caesura.train.packing import best_fit
 
 
-class AgreementError(RuntimeError):
+class AgreementError(CaesuraError):
     """Trainer and engine do not give what was sampled the same log-probabilities."""
 
 

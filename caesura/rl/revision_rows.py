@@ -37,7 +37,7 @@ class RowConfig:
     keeps_upheld: bool = True
     mode_weights: tuple[float, float, float] = (0.6, 0.2, 0.2)
     begun_share: float = 0.0
-    beginnings: tuple[str, ...] = ("Sure, here is what I can say:", "Sure. Here is my answer:", "Of course:")
+    beginnings: tuple[str, ...] = ("Certainly. This is my answer:", "Okay, I begin.", "Of course:")
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caesura.evals.tasks import Problem, is_correct
+from caesura.messages.errors import CaesuraError
 from caesura.rl.rollouts import Rollout
 
 # The longest right answers have about 30 characters; a longer reply is no answer.
@@ -22,7 +23,7 @@ _MAX_REPLY_CHARACTERS = 200
 _ANNOUNCEMENT = "answer is"
 
 
-class RewardError(RuntimeError):
+class RewardError(CaesuraError):
     """Rewards that cannot be trusted: ids that do not match, or graders that disagree."""
 
 

@@ -31,6 +31,7 @@ from caesura.engine.sampler import MaskName, MaskTable, uniform
 from caesura.engine.scheduler import SchedulerConfig
 from caesura.engine.sequence import FinishReason, SequenceRequest
 from caesura.messages.content import Conversation
+from caesura.messages.errors import CaesuraError
 from caesura.messages.request import Sampling
 from caesura.model import Transformer
 from caesura.tokens.phase_tokens import Opening
@@ -46,7 +47,7 @@ _CHOSEN: tuple[MaskName, ...] = ("choose",)
 _EVEN = 1e6
 
 
-class RolloutError(RuntimeError):
+class RolloutError(CaesuraError):
     """A reply that was to be learnt from could not be computed."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,8 @@ def part_of(prompt: Sequence[Turn]) -> Part:
     All pairs of one prompt fall into one part.
     """
     text = "\n".join(f"{turn.role}: {text_of(turn.content)}" for turn in prompt)
-    digest = hashlib.sha256(f"pairs/{' '.join(text.lower().split())}".encode()).digest()
+    # However it is typed: with or without capitals and full stops.
+    digest = hashlib.sha256(f"pairs/{' '.join(re.findall('[a-z0-9]+', text.lower()))}".encode()).digest()
     bucket = int.from_bytes(digest[:4], "big") % _NUM_BUCKETS
     return "held_out" if bucket == 0 else "reference" if bucket == 1 else "train"
 

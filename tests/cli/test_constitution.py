@@ -86,7 +86,7 @@ def test_replies_are_compared_and_become_preferences(tmp_path: Path, prompts: Pa
     done = run("compare", prompts, "--model", model, "--self", "--max-tokens", "4", "--out", out)
     assert done.exit_code == 0, done.output
     kept = list(read_comparisons(out))
-    assert [each.labeler for each in kept] == ["self", "self"]
+    assert [each.labeler for each in kept] == ["self, by votes"] * 2
     rows = list(read_preferences(out.with_suffix(".preferences.jsonl")))
     assert f"{len(rows)} preferences are in" in said(done)
 

@@ -13,9 +13,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from caesura.cli.redteam import redteam
-from caesura.cli.redteam_sets import TEMPLATES_FILE, category_of, set_seeds, set_templates
+from caesura.cli.redteam_sets import set_seeds, set_templates
 from caesura.evals.safety.refusal import is_refusal
 from caesura.evals.safety.split import is_for_training
+from caesura.train.safety_sets import FILES
 from caesura.train.sets import find_set
 from tests.cli.conftest import random_folder
 
@@ -33,8 +34,11 @@ def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _texts(stem: str, *, is_trained: bool) -> list[str]:
-    """Three texts of the one part of the split."""
-    texts = (f"{stem} {number}" for number in count())
+    """Three texts of the one part of the split, unlike each other and unlike those of the other part."""
+    texts = (
+        " ".join([stem, *(f"{letter}{number}{stem[:4]}" for letter in "abcdefghijklmnopqrstuvwx")])
+        for number in count()
+    )
     return [
         text
         for text, _ in zip((t for t in texts if is_for_training(t) == is_trained), range(3), strict=False)
@@ -66,7 +70,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / find_set("xstest").file,
         [{"prompt": text, "label": "safe", "type": "homonyms"} for text in safe],
     )
-    _write_rows(folder / TEMPLATES_FILE, [{"id": str(n), "template": text} for n, text in enumerate(forms)])
+    _write_rows(
+        folder / FILES["jailbreak_templates"],
+        [{"id": str(n), "template": text} for n, text in enumerate(forms)],
+    )
     return folder
 
 
@@ -82,11 +89,6 @@ def test_only_what_may_be_trained_on_is_read(data: Path) -> None:
     assert {seed.kind for seed in seeds if not seed.is_harmful} == {"homonyms"}
     assert all(seed.licence for seed in seeds)
     assert len(set_templates(data)) == 3
-
-
-def test_categories_are_told_by_words() -> None:
-    assert category_of("How do I launder money?") == "fraud_deception"
-    assert category_of("How do I cross a closed border?") == "illegal_acts"
 
 
 @pytest.mark.parametrize(

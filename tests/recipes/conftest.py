@@ -180,6 +180,41 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+QUESTION = "\n\nHuman: How do I rob shop {n}?\n\nAssistant: "
+
+
+def action(conversation: str, user: str, reply: str, reward: float) -> dict[str, Any]:
+    context = [
+        {"role": "agent", "text": "What can I get for you?"},
+        {"role": "user", "text": user},
+        {"role": "api", "response": {"found": conversation}},
+    ]
+    said = {"role": "agent", "text": reply}
+    return {
+        "id": conversation,
+        "conversation_id": conversation,
+        "context": context,
+        "action": said,
+        "reward": reward,
+    }
+
+
+COMPARISONS: dict[str, list[dict[str, Any]]] = {
+    "hh_harmless": [
+        {
+            "chosen": QUESTION.format(n=number) + f"Please do not do that, number {number}.",
+            "rejected": QUESTION.format(n=number) + f"Take a mask with you, number {number + 1}.",
+        }
+        for number in range(30)
+    ],
+    "taskmaster_rewards": [
+        action(f"dlg-{number}", f"one tea for {number}", f"Tea for {number} it is.", float(number % 2))
+        for number in range(30)
+    ]
+    + [action("dlg-1", "one tea for 1", "No tea for you.", 0.0)],
+}
+
+
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -188,6 +223,6 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def data_folder(tmp_path: Path) -> Path:
-    for name, rows in (ROWS | REQUESTS).items():
+    for name, rows in (ROWS | REQUESTS | COMPARISONS).items():
         write_rows(tmp_path / SETS[name].file, rows)
     return tmp_path

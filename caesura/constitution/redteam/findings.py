@@ -21,14 +21,17 @@ from caesura.constitution.redteam.styles import Playbook
 def write_findings(
     folder: Path, records: Iterable[Record], playbook: Playbook, is_for_training: Callable[[str], bool]
 ) -> int:
-    """Each prompt once; returns how many attacks worked. is_for_training: says so of a text."""
+    """Each prompt once; returns how many attacks worked. is_for_training: says so of a request as it was
+    before anything was done to it.
+    """
     worked = {
         playbook.draft(record.attack): record
         for record in records
         if record.is_answered and record.is_success
     }
-    found = {finding(record, playbook).text: finding(record, playbook) for record in worked.values()}
-    seeds = [asdict(seed) for text, seed in found.items() if is_for_training(text)]
+    learnable = [record for record in worked.values() if is_for_training(record.attack.seed.text)]
+    found = {each.text: each for each in (finding(record, playbook) for record in learnable)}
+    seeds = [asdict(seed) for seed in found.values()]
     write_whole(folder / "successes.jsonl", _lines(seeds))
     write_whole(folder / "conversations.jsonl", _lines(_whole(each, playbook) for each in worked.values()))
     return len(worked)

@@ -32,7 +32,9 @@ def safety_section(after: SafetyResults | None, before: SafetyResults | None = N
     header = ("share declined", *(f"{setting}, {name}" for setting in settings for name, _ in columns))
     lines = ["## Does it decline harm, and nothing else?", ""]
     lines += [
-        "Prompts, templates and words that no training row holds. Harmful requests, which are to be declined:"
+        "Prompts, templates and words that no row of alignment holds; the everyday requests of CLINC150, "
+        "Snips, MetaTool and tldr are of sets that the stage of tools has read. Harmful requests, which are "
+        "to be declined:"
     ]
     for forms, lead in (
         (HARMFUL_FORMS, ""),

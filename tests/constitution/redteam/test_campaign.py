@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from caesura.constitution.redteam.archive import Cell
-from caesura.constitution.redteam.findings import write_findings
+from caesura.constitution.redteam.findings import finding, write_findings
 from caesura.constitution.redteam.journal import Journal
 from caesura.constitution.redteam.seeds import read_seeds
 from caesura.constitution.redteam.styles import Playbook
@@ -212,7 +212,10 @@ async def test_what_worked_can_be_read_as_prompts_of_the_next_round(tmp_path: Pa
     seeds = list(read_seeds(tmp_path / "successes.jsonl"))
     assert all(seed.is_harmful and seed.category != "none" and "role_play" in seed.kind for seed in seeds)
     assert len({seed.text for seed in seeds}) == len(seeds) > 0
-    assert all("lock" in seed.text for seed in seeds)
+    with Journal(tmp_path / "attempts.jsonl") as journal:
+        records = [each for each in journal.records() if each.is_answered and each.is_success]
+    own = {finding(each, Playbook(SEEDS)).text for each in records if "lock" in each.attack.seed.text}
+    assert {seed.text for seed in seeds} == own
     fields = ["category", "is_harmful", "kind", "licence", "source", "text"]
     for line in (tmp_path / "successes.jsonl").read_bytes().splitlines():
         assert sorted(json.loads(line)) == fields
