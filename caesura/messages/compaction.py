@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from caesura.messages.cleared_sources import places_in
-from caesura.messages.content import Conversation, TextBlock, Turn, merge_turns, text_of, text_turn
+from caesura.messages.content import Conversation, TextBlock, Turn, merge_turns, text_turn
 from caesura.messages.context_management import Compaction
 from caesura.messages.request import MessagesRequest, Thinking, ToolChoice
 from caesura.messages.tool_lines import told_from_the_start
@@ -84,7 +84,16 @@ def _told(conversation: Conversation) -> tuple[Turn, ...]:
 
 
 def _last_words(conversation: Conversation) -> str:
-    """What the user said last, if that is a short text; results of tools are no words of the user's."""
-    spoken = (text_of(turn.content).strip() for turn in reversed(_told(conversation)) if turn.role == "user")
-    text = next((text for text in spoken if text and not text.startswith(SUMMARY_HEADING)), "")
-    return text if len(text) <= MAX_QUOTED_CHARACTERS else ""
+    """What the user said last, if that is a short text; results of tools are no words of the user's. Behind a
+    summary it is what that one quotes.
+    """
+    for turn in reversed(_told(conversation)):
+        if turn.role != "user":
+            continue
+        texts = [block.text for block in turn.content if isinstance(block, TextBlock)]
+        own = "\n".join(text for text in texts if not text.startswith(SUMMARY_HEADING)).strip()
+        quoted = next((text for text in texts if text.startswith(SUMMARY_HEADING)), "")
+        text = own or quoted.partition(f"{_LAST_HEADING}\n")[2].strip()
+        if text or quoted:
+            return text if len(text) <= MAX_QUOTED_CHARACTERS else ""
+    return ""

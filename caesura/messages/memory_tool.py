@@ -56,7 +56,8 @@ def body_with_server_memory(body: object) -> object:
     if not isinstance(body, dict):
         return body
     fields = cast("dict[str, Any]", body)
-    tools: object = fields.get("tools") or []
+    given: object = fields.get("tools")
+    tools: object = [] if given is None else given
     if not isinstance(tools, list):
         return fields
     asked = [_carried_out_here(tool) for tool in cast("list[object]", tools)]

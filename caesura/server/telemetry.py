@@ -143,7 +143,7 @@ class _ReplySpans:
         self._span.set_attributes(_request_attributes(request))
         if request_id is not None:
             self._span.set_attribute(_REQUEST_ID, request_id)
-        self._is_complete = self._has_text = self._is_admitted = self._has_begun = False
+        self._is_complete = self._has_text = self._is_admitted = self._has_begun = self._is_over = False
         self._phase = self._begun("prepare")
 
     def _begun(self, name: str) -> Span:
@@ -155,6 +155,9 @@ class _ReplySpans:
 
     def admit(self) -> None:
         """The reply's turn has come. Passes after the first one are told of as well."""
+        # An engine's word may come when whoever asked has left.
+        if self._is_over:
+            return
         if self._has_begun and not self._is_admitted and not self._has_text:
             self._go_on("prefill")
         self._is_admitted = True
@@ -174,11 +177,15 @@ class _ReplySpans:
             self._go_on("prefill" if self._is_admitted else "queue")
         elif isinstance(event, MessageDelta):
             self._is_complete = True
+            if not self._is_admitted and not self._has_text:
+                # Nothing was written, and nobody said when it was read.
+                self._phase.update_name("prefill")
             self._span.set_attribute("gen_ai.response.finish_reasons", [event.stop_reason])
             self._span.set_attributes(_usage_attributes(billed(event.usage)))
 
     def end(self, error: BaseException | None) -> None:
         """The reply is over: read to its end, left, or broken."""
+        self._is_over = True
         is_left = error is None or isinstance(error, GeneratorExit | asyncio.CancelledError)
         if not is_left:
             self._span.set_attribute(

@@ -168,7 +168,7 @@ def _marked_blocks(content: Sequence[Block], known: SourcesByIndex) -> list[Bloc
             ranges = _ranges(block, known)
             if not run.joins(is_cited=bool(ranges)):
                 blocks += run.end()
-            run.add(marked(block.text, ranges), block.cache_control, is_cited=bool(ranges))
+            run.add(block, marked(block.text, ranges), is_cited=bool(ranges))
         else:
             blocks += [*run.end(), block]
     return [*blocks, *run.end()]
@@ -180,22 +180,27 @@ class _Run:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._control: CacheControl | None = None
-        self._was_cited = False
+        self._was_cited = self._is_continuation = False
 
     def joins(self, *, is_cited: bool) -> bool:
         """Whether another text belongs to it."""
         return is_cited or self._was_cited
 
-    def add(self, text: str, control: CacheControl | None, *, is_cited: bool) -> None:
+    def add(self, block: TextBlock, text: str, *, is_cited: bool) -> None:
+        """text: the block's, with its citations as markers."""
+        if not self._texts:
+            self._is_continuation = block.is_continuation
         self._texts.append(text)
-        self._control = _longest(self._control, control)
+        self._control = _longest(self._control, block.cache_control)
         self._was_cited = is_cited
 
     def end(self) -> list[TextBlock]:
         """The text, if there is any; another run begins."""
-        texts, control = self._texts, self._control
+        texts, control, goes_on = self._texts, self._control, self._is_continuation
         self._texts, self._control, self._was_cited = [], None, False
-        return [TextBlock(text="".join(texts), cache_control=control)] if texts else []
+        if not texts:
+            return []
+        return [TextBlock(text="".join(texts), cache_control=control, is_continuation=goes_on)]
 
 
 def _ranges(block: TextBlock, known: SourcesByIndex) -> list[ChunkRange]:

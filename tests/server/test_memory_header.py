@@ -40,6 +40,8 @@ async def test_what_a_header_adds_may_be_demanded(serve: Serve, tmp_path: Path, 
     [
         ([{"name": "memory", "input_schema": {"type": "object"}}], "Tool names must be unique"),
         ("all of them", "tools: Input should be a valid"),
+        ({}, "tools: Input should be a valid"),
+        (0, "tools: Input should be a valid"),
         ([7], r"tools\.0"),
     ],
 )

@@ -207,3 +207,29 @@ async def test_a_reply_that_is_left_is_no_failure() -> None:
     (reply,) = [span for span in exporter.get_finished_spans() if span.name == "chat scripted"]
     assert attributes(reply)["caesura.is_cancelled"] is True
     assert reply.status.status_code is StatusCode.UNSET
+
+
+async def test_a_turn_that_comes_when_the_reply_is_left_begins_nothing() -> None:
+    told: list[MessagesRequest] = []
+
+    class Late(ScriptedClient):
+        def stream(self, request: MessagesRequest) -> AsyncIterator[Event]:
+            told.append(request)
+            return super().stream(replace(request, when_admitted=None))
+
+    traced, exporter = following(Late([ScriptedReply(text="late", pause=asyncio.Event())]))
+    stream = traced.stream(parse_request({**ASK, "model": "scripted"}))
+    await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    before = len(exporter.get_finished_spans())
+    assert told[0].when_admitted is not None
+    told[0].when_admitted()
+    assert len(exporter.get_finished_spans()) == before
+
+
+async def test_a_reply_in_which_nothing_is_written_was_read_and_not_only_queued() -> None:
+    traced, exporter = following(SilentOnTurns([ScriptedReply(text="")]))
+    await collect(traced.stream(parse_request({**ASK, "model": "scripted"})))
+    names = [span.name for span in exporter.get_finished_spans()]
+    assert "queue" not in names
+    assert "prefill" in names

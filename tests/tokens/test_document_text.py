@@ -207,7 +207,9 @@ def test_the_folders_template_writes_the_same_documents(
     messages = [
         {"role": turn.role, "content": [block_json(block) for block in turn.content]} for turn in turns
     ]
-    if "\x1f" in str(messages) or "\\x1f" in str(messages):
+    # What would read as a marker is broken up by the template, for it has no other way to tell them apart.
+    marked = ("\x1f", "\\x1f", "<|", "think>", "tool_call>")
+    if any(mark in str(messages) for mark in marked):
         return
     text = twin.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids = twin(text, add_special_tokens=False)["input_ids"]
@@ -243,3 +245,10 @@ def test_other_makers_templates_are_shown_documents_as_text(tmp_path: Path) -> N
     text = foreign.tokenizer.decode(prompt.ids)
     assert "Document 0: Colours\n[0:0] Grass is green.\nWhich?" in text
     assert len(prompt.sources) == 1
+
+
+def test_a_text_that_goes_on_still_does_beside_documents() -> None:
+    begun = (TextBlock(text="Well,"), TextBlock(text=" I look.", is_continuation=True))
+    told = Conversation(turns=(*asked(plain()).turns, Turn(role="assistant", content=begun)))
+    read = without_documents(told).conversation.turns[-1].content
+    assert [block.is_continuation for block in read if isinstance(block, TextBlock)] == [False, True]

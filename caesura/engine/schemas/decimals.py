@@ -28,6 +28,8 @@ _FREE = {
 # A listed value that is longer than this is written with an exponent.
 _MAX_PLAIN = 40
 _FEW_DIGITS = rf"-?[0-9](?:\.?[0-9]){{0,{MAX_DIGITS - 1}}}"
+_SMALL = r"-?[0-9]{1,6}(?:\.[0-9]+)?"
+_SMALL_END = 10**6
 _FORMS = {
     "any": r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?",
     "integer": rf"-?(?:0|[1-9][0-9]{{0,{_MAX_INTEGER_DIGITS - 1}}})",
@@ -77,7 +79,16 @@ def number_regexes(kind: NumberKind, low: Bound | None, high: Bound | None, powe
             rf"-?(?:0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})" if power and power > 0 else _FORMS[kind],
             *limits,
         ]
-    return [_FORMS[kind], _FEW_DIGITS, *limits]
+    few = [_FEW_DIGITS]
+    if power is not None and power < 0 and _reaches_small(low, high):
+        # Some divide a multiple as a double, where large ones leave a rest.
+        few.append(_SMALL)
+    return [_FORMS[kind], *few, *limits]
+
+
+def _reaches_small(low: Bound | None, high: Bound | None) -> bool:
+    """Whether numbers of few digits before the point lie between the bounds."""
+    return not (low and low.value >= _SMALL_END) and not (high and high.value <= -_SMALL_END)
 
 
 def is_apart(kind: NumberKind, low: Bound | None, high: Bound | None) -> bool:

@@ -122,7 +122,7 @@ def inexact(multiple: Fraction) -> str:
     """Why multiples of a decimal fraction are refused."""
     return (
         f"multiples of {float(multiple):g} are not counted; those of whole numbers, of binary fractions (0.5)"
-        " and of powers of ten (0.01) are, so count in a smaller unit"
+        " and of most powers of ten (0.01) are, so count in a smaller unit"
     )
 
 
@@ -131,12 +131,12 @@ def _multiple(value: Any, pointer: Pointer) -> Clauses:
     if exact <= 0:
         raise SchemaRefusedError(pointer, f"{value} is not above 0")
     multiple = Fraction(exact)
-    if power_of_ten(multiple) is not None:
-        # A matter of how many decimals there are.
-        return [NumberClause(multiple=multiple, multiple_at=pointer)]
     error = 0 if multiple.denominator == 1 else abs(Fraction(float(exact)) / multiple - 1)
     if error > _MAX_ERROR:
         raise SchemaRefusedError(pointer, inexact(multiple))
+    if power_of_ten(multiple) is not None:
+        # A matter of how many decimals there are.
+        return [NumberClause(multiple=multiple, multiple_at=pointer)]
     return [NumberClause(multiple=multiple, multiple_at=pointer, is_inexact=error > 0)]
 
 

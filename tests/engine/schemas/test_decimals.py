@@ -123,3 +123,20 @@ def test_a_range_of_integers_is_refused_exactly_where_it_holds_none(
     found = grammar("json_schema", schema)
     told = [value for value in range(first - 2, last + 3) if accepts(found, str(value))]
     assert told == list(range(first, last + 1))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text", "is_allowed"),
+    [
+        ({}, "999999.99", True),
+        # Some validators divide by 0.01 as a double, and find a rest.
+        ({}, "9390771.37", False),
+        ({"minimum": 5_000_000}, "9390771.37", True),
+        ({"maximum": -5_000_000}, "-9390771.37", True),
+        ({}, "0.001", False),
+    ],
+)
+def test_amounts_are_small_enough_to_be_divided(bounds: dict[str, int], text: str, is_allowed: bool) -> None:
+    assert (
+        accepts(grammar("json_schema", {"type": "number", "multipleOf": 0.01, **bounds}), text) is is_allowed
+    )

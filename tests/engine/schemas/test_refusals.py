@@ -25,6 +25,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"minItems": 10**9, "type": "array"}, "minItems", "over 100000"),
     ({"multipleOf": 0}, "multipleOf", "not above 0"),
     ({"multipleOf": 0.05}, "multipleOf", "multiples of 0.05 are not counted"),
+    ({"type": "integer", "multipleOf": 1e-5}, "multipleOf", "multiples of 1e-05 are not counted"),
     ({"multipleOf": 0.01, "allOf": [{"multipleOf": 0.3}]}, "allOf.0.multipleOf", "multiples of 0.3 are not"),
     ({"multipleOf": 123457}, "multipleOf", "remainders of over 1000"),
     ({"not": {"multipleOf": 2}}, "not.multipleOf", "where it must not hold"),
