@@ -23,6 +23,7 @@ from caesura.model import ModelConfig, Transformer, save_model
 from caesura.recipes.text import is_held_out
 from caesura.tokens import Tokenizer
 from caesura.train.sets import find_set
+from tests.safety_sets import write_safety_sets
 
 # inspect-ai leaves a stream open in every run.
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
@@ -80,6 +81,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_rows(folder / find_set("persona_chat").file, [{"id": held_out, "turns": turns}])
     pair = {"good": "The cat sleeps.", "bad": "The cat sleep.", "field": "syntax", "pair": "0"}
     _write_rows(folder / "blimp" / "blimp.jsonl.zst", [{**pair, "uid": "one"}, {**pair, "uid": "two"}])
+    write_safety_sets(folder, num=6)
     return folder
 
 
@@ -95,7 +97,7 @@ def results(run_folder: Path, data_folder: Path, tmp_path_factory: pytest.TempPa
 
 
 def test_every_suite_writes_its_results(results: Path) -> None:
-    for name in ("reasoning", "padding", "obedience", "language"):
+    for name in ("reasoning", "padding", "obedience", "language", "safety"):
         fields = json.loads((results / f"{name}.json").read_text())
         assert fields["provenance"]["command"].startswith(f"caesura eval {name} --model ")
         assert len(fields["provenance"]["prompts_digest"]) == 64
@@ -201,8 +203,8 @@ def test_a_model_is_named_after_its_run(run_folder: Path, tmp_path: Path) -> Non
 
 
 def test_behind_a_url_only_what_needs_no_weights_is_measured() -> None:
-    assert chosen_suites(Suite.ALL, is_remote=True) == ("reasoning", "obedience", "tools")
-    everything = ("reasoning", "padding", "obedience", "language", "tools")
+    assert chosen_suites(Suite.ALL, is_remote=True) == ("reasoning", "obedience", "tools", "safety")
+    everything = ("reasoning", "padding", "obedience", "language", "tools", "safety")
     assert chosen_suites(Suite.ALL, is_remote=False) == everything
     assert chosen_suites(Suite.PADDING, is_remote=False) == ("padding",)
 

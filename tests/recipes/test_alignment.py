@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
-import zstandard
 
 from caesura.constitution.principles import load_constitution
 from caesura.constitution.rules import better_reply
@@ -21,40 +18,15 @@ from caesura.evals.safety.split import is_for_measuring
 from caesura.messages.content import text_of
 from caesura.recipes.alignment import AlignmentPrompts, is_measured
 from caesura.recipes.jailbreaks import jailbreak, piece_of
-from caesura.train.safety_sets import FILES, safety_rows
-from tests.recipes.conftest import unlike
+from caesura.train.safety_sets import safety_rows
+from tests.safety_sets import safety_set_rows, write_safety_sets
 
 _PROMPTS = AlignmentPrompts(num_grammar=300, num_public=2, num_benign=5, num_templated=60, seed=1)
 
 
-def _rows() -> dict[str, list[dict[str, Any]]]:
-    at = range(30)
-    return {
-        "advbench": [{"behavior": unlike("Harm somebody", n)} for n in at],
-        "harmbench": [{"Behavior": unlike("Break in", n), "SemanticCategory": "illegal"} for n in at],
-        "strongreject": [{"forbidden_prompt": unlike("How to cheat", n), "category": "Violence"} for n in at],
-        "xstest": [{"prompt": unlike("Kill it", n), "label": "safe", "type": "homonyms"} for n in at],
-        "jailbreak_templates": [
-            {"id": str(n), "template": f"{unlike('Be bad.', n)}. Do it. {SLOT}"} for n in at
-        ],
-        "rbr_refusal_gold": [],
-        "tldr": [{"command": "ls", "examples": [{"task": unlike("List", n), "command": "ls"}]} for n in at],
-        "self_instruct": [{"instruction": unlike("Write", n), "instances": []} for n in at],
-        "openstax_exercises": [{"problem": f"What is a {word} in words?"} for word in "abcdefghijkl"],
-        "metatool": [{"query": unlike("Find", n)} for n in at],
-        "snips": [{"text": unlike("Play", n)} for n in at],
-        "clinc150": [{"text": unlike("Pay", n)} for n in at],
-        "bfcl": [{"question": [[{"role": "user", "content": unlike("Add", n)}]]} for n in at],
-    }
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, rows in _rows().items():
-        path = tmp_path / FILES[name]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        path.write_bytes(zstandard.compress(content) if path.suffix == ".zst" else content)
+    write_safety_sets(tmp_path)
     return tmp_path
 
 
@@ -82,7 +54,7 @@ def test_nothing_that_is_measured_is_trained_on(folder: Path, prompts: list[Safe
         if item.form in ("plain", "look-alikes", "benign"):
             asked = text_of(item.conversation.turns[-1].content).casefold()
             assert not any(asked in text for text in trained), asked
-    templates = [row["template"] for row in _rows()["jailbreak_templates"]]
+    templates = [row["template"] for row in safety_set_rows()["jailbreak_templates"]]
     for template in filter(is_for_measuring, templates):
         assert not any(template.split(". Do it")[0] in each.text for each in prompts), template
 
