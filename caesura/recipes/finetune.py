@@ -52,8 +52,12 @@ class JobRows:
     file: str = "rows.jsonl"
     max_tokens: int | None = None
 
+    def inputs(self, runs: Path) -> tuple[Path, ...]:
+        """See `ReadsFiles`."""
+        return (runs / self.job / self.file,)
+
     def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
-        path = runs / self.job / self.file
+        (path,) = self.inputs(runs)
         if not path.is_file():
             raise DataError(f"{path} is missing; run the job {self.job} first")
         num_long = 0

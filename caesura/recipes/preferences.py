@@ -78,6 +78,10 @@ class Judgements:
     has_judged: bool = True
     feedback: str = FEEDBACK
 
+    def inputs(self, runs: Path) -> tuple[Path, ...]:
+        """See `ReadsFiles`."""
+        return (runs / self.feedback / "preferences.jsonl",)
+
     def __call__(self, data: Path, runs: Path) -> Iterator[Preference]:
         kinds = _KINDS[self.dimension](data, load_exchanges(data))
         rows = list(drawn(kinds, f"{self.dimension}/{self.seed}", self.num_drawn))
@@ -101,6 +105,10 @@ class AllJudgements:
     seed: int
     feedback: str = FEEDBACK
     max_feedback: int = 2_000
+
+    def inputs(self, runs: Path) -> tuple[Path, ...]:
+        """See `ReadsFiles`."""
+        return (runs / self.feedback / "preferences.jsonl",)
 
     def __call__(self, data: Path, runs: Path) -> Iterator[Preference]:
         exchanges = load_exchanges(data)

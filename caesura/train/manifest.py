@@ -18,11 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+from caesura.train.inputs import check_inputs, file_digest
 from caesura.train.job import Job, OnProgress, Place
 from caesura.train.recipe import Recipe
 from caesura.train.sets import SETS
 
-_CHUNK_BYTES = 1 << 20
 _LIBRARIES = ("caesura", "torch", "tokenizers", "safetensors")
 
 
@@ -39,8 +39,10 @@ class Manifest:
     def run(self, recipe: Recipe, job: Job, place: Place, on_progress: OnProgress) -> Path:
         """Run a job of the recipe and note when, from what and to what end.
 
-        A job that fails or is interrupted is noted too; the next try is another entry in its `runs`.
+        A job that fails or is interrupted is noted too; the next try is another entry in its `runs`. Raises
+        ValueError for a job that was begun from other files than those that are there now.
         """
+        check_inputs(job, place)
         self._begin(recipe, place)
         started = self.clock()
         outcome, made = "interrupted", None
@@ -142,14 +144,12 @@ def digest(path: Path) -> str:
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there")
+    if path.is_file():
+        return file_digest(path)
     sha256 = hashlib.sha256()
-    paths = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
-    for each in paths:
-        if each != path:
-            sha256.update(each.relative_to(path).as_posix().encode() + b"\0")
-        with each.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                sha256.update(chunk)
+    for each in sorted(each for each in path.rglob("*") if each.is_file()):
+        sha256.update(each.relative_to(path).as_posix().encode() + b"\0")
+        sha256.update(bytes.fromhex(file_digest(each)))
     return sha256.hexdigest()
 
 

@@ -21,6 +21,7 @@ import torch
 
 from caesura.model import ModelConfig, Transformer, load_model, save_model
 from caesura.tokens import CaesuraFormat, Tokenizer
+from caesura.train.checkpoint import Checkpoints
 from caesura.train.encoding import Encoded, TokenSet
 from caesura.train.job import Job, OnProgress, Place
 from caesura.train.loop import LoopConfig, Metrics, train
@@ -89,7 +90,8 @@ def run_stage(
     on_metrics: Callable[[Metrics], None],
     device: str = "cpu",
 ) -> Path:
-    """Run a stage to its end, from wherever it stopped; returns the exported model folder.
+    """Run a stage to its end, from wherever it stopped; returns the exported model folder, which is left as it
+    is where the stage is done.
 
     Raises ValueError if the folder holds a run of another recipe.
     """
@@ -97,6 +99,9 @@ def run_stage(
     tokenizer = Tokenizer.load(tokenizer_folder)
     check_recipe(stage, folder)
     save_recipe(stage, folder)
+    done = Checkpoints(folder / "checkpoints").steps()
+    if (folder / "model").is_dir() and done and done[-1] == stage.loop.num_steps:
+        return folder / "model"
     tokens = prepare(stage, tokenizer, folder / "tokens", data, runs)
     packer = Packer(tokens, stage.packing)
     log.info("%s: one pass over the data is %d steps", stage.name, packer.num_batches)
