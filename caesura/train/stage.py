@@ -90,8 +90,9 @@ def run_stage(
     on_metrics: Callable[[Metrics], None],
     device: str = "cpu",
 ) -> Path:
-    """Run a stage to its end, from wherever it stopped; returns the exported model folder, which is left as it
-    is where the stage is done.
+    """Run a stage to its end, from wherever it stopped; returns the exported model folder.
+
+    One that is done is left as it is.
 
     Raises ValueError if the folder holds a run of another recipe.
     """

@@ -8,7 +8,7 @@ import torch
 from caesura.engine.phases import ANSWER_RESERVE
 from caesura.messages.content import Conversation, text_turn
 from caesura.model import PackedAttention, Transformer
-from caesura.rl.policy import ScoringConfig, check_agreement, largest_gap, pack, scorer
+from caesura.rl.policy import AgreementError, ScoringConfig, check_agreement, largest_gap, pack, scorer
 from caesura.rl.rollouts import Ask, Mode, Rollout, RolloutEngine, RolloutError
 from caesura.tokens import CaesuraFormat, Tokenizer
 
@@ -47,13 +47,13 @@ def test_one_corrupted_weight_is_noticed(engine: RolloutEngine, policy: Transfor
     rollouts = engine.sample(asks())
     with torch.no_grad():
         policy.layers[1].get_parameter("mlp.down_proj.weight")[3, 5] += 5.0
-    with pytest.raises(RuntimeError, match="trainer and engine differ by"):
+    with pytest.raises(AgreementError, match="trainer and engine differ by"):
         check_agreement(gap(policy, engine, rollouts), 1e-3)
 
 
 def test_a_gap_that_is_no_number_stops_the_run_as_well() -> None:
     check_agreement(1e-3, 1e-3)
-    with pytest.raises(RuntimeError, match="differ by nan"):
+    with pytest.raises(AgreementError, match="differ by nan"):
         check_agreement(float("nan"), 1e-3)
 
 
