@@ -77,7 +77,7 @@ def test_the_sft_term_is_the_chosen_replys_nats_a_token() -> None:
     config = PreferenceLossConfig(beta=0.5, sft=0.1)
     plain = preference_loss(policy, policy.detach(), lengths, torch.tensor([0.5]), HALF)
     loss = preference_loss(policy, policy.detach(), lengths, torch.tensor([0.5]), config)
-    assert float(loss - plain) == pytest.approx(0.1 * 2.0)
+    assert (loss - plain).item() == pytest.approx(0.1 * 2.0)
     loss.backward()
     assert policy.grad is not None
     assert policy.grad.tolist() == pytest.approx([-0.1 / 3, 0.0])

@@ -36,7 +36,7 @@ from tests.train.tiny_pairs import (
 class _Remembered:
     """One conversation, again and again."""
 
-    def __call__(self, chat_format: CaesuraFormat, data: Path) -> Iterator[Encoded]:
+    def __call__(self, chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
         turns = (text_turn("user", "And?"), text_turn("assistant", "So."))
         row = Row(conversation=Conversation(turns=turns), mode="fast", source="", licence="")
         yield from [encode_row(chat_format, row)] * 8
