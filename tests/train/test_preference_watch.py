@@ -46,7 +46,7 @@ def test_a_fall_of_gold_ends_the_run_and_the_last_good_weights_come_back(tmp_pat
     assert watch.stopped_because(4) == "the gold measure fell from 0.800 to 0.690, by more than 0.1"
     model = _marked(4.0)
     assert watch.restore_good(model) == 2
-    assert float(model.norm.weight[0]) == 2.0
+    assert model.norm.weight[0].item() == 2.0
 
 
 def test_distance_ends_the_run_as_well_and_so_does_what_is_no_number(tmp_path: Path) -> None:
