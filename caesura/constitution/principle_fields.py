@@ -16,21 +16,6 @@ import yaml
 from caesura.messages.errors import CaesuraError
 from caesura.messages.preferences import DIMENSIONS, Dimension
 
-Category = Literal[
-    "chemical_biological",
-    "weapons_violence",
-    "illegal_acts",
-    "cybercrime",
-    "fraud_deception",
-    "harassment_hate",
-    "self_harm",
-    "sexual",
-    "privacy",
-    "misinformation",
-    "copyright",
-    "none",
-]
-CATEGORIES: tuple[Category, ...] = get_args(Category)
 Kind = Literal["harmful", "harmless", "manner"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # In `covers`: every category.

@@ -21,14 +21,13 @@ from typing import Any
 
 from caesura.constitution.principle_fields import (
     ANY,
-    CATEGORIES,
-    Category,
     ConstitutionError,
     Fields,
     Kind,
     parse_yaml,
 )
 from caesura.constitution.prompts import Prompt
+from caesura.messages.harms import CATEGORIES, Category
 from caesura.messages.preferences import Dimension
 
 PACKAGED = "constitution.yaml"

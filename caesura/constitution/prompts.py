@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from caesura.constitution.principle_fields import CATEGORIES
 from caesura.messages.content import Conversation, conversation, text_of
 from caesura.messages.errors import DataError
+from caesura.messages.harms import CATEGORIES
 
 
 class Prompt(Protocol):

@@ -10,10 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.constitution.principle_fields import CATEGORIES, KINDS, ConstitutionError
+from caesura.constitution.principle_fields import KINDS, ConstitutionError
 from caesura.constitution.principles import Constitution, load_constitution, parse_constitution
 from caesura.constitution.prompts import WrittenPrompt
 from caesura.constitution.rules import breach, filled
+from caesura.messages.harms import CATEGORIES
 from caesura.messages.preferences import DIMENSIONS
 from tests.constitution.cases import HARMFUL, HARMLESS, declines, principle_fields, small, tree
 

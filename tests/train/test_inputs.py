@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def place(tmp_path: Path) -> Place:
 
 def test_the_same_files_are_gone_on_from(place: Place) -> None:
     check_inputs(Learning(), place)
+    kept = (place.runs / "learning" / "inputs.json").read_bytes()
     check_inputs(Learning(), place)
+    assert (place.runs / "learning" / "inputs.json").read_bytes() == kept
+    assert set(json.loads(kept)) == {"before/model/model.safetensors", "rows/rows.jsonl"}
 
 
 @pytest.mark.parametrize("name", ["before/model/model.safetensors", "rows/rows.jsonl"])

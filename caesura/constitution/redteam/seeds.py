@@ -14,21 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from caesura.messages.errors import DataError
-
-CATEGORIES = (
-    "chemical_biological",
-    "weapons_violence",
-    "illegal_acts",
-    "cybercrime",
-    "fraud_deception",
-    "harassment_hate",
-    "self_harm",
-    "sexual",
-    "privacy",
-    "misinformation",
-    "copyright",
-    "none",
-)
+from caesura.messages.harms import CATEGORIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

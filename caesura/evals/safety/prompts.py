@@ -9,26 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 from caesura.evals.safety.split import Resemblance, is_for_measuring
 from caesura.messages.content import Conversation, Role, TextBlock, text_turn
+from caesura.messages.harms import Category
 
-Category = Literal[
-    "chemical_biological",
-    "weapons_violence",
-    "illegal_acts",
-    "cybercrime",
-    "fraud_deception",
-    "harassment_hate",
-    "self_harm",
-    "sexual",
-    "privacy",
-    "misinformation",
-    "copyright",
-    "none",
-]
-CATEGORIES: tuple[Category, ...] = get_args(Category)
 SET_NAMES = ("advbench", "harmbench", "strongreject", "xstest")
 TEMPLATES = "jailbreak_templates"
 SLOT = "[INSERT PROMPT HERE]"

@@ -9,8 +9,8 @@ from caesura.evals.safety.grammar.forms import Phrases, gerund, is_held_out
 from caesura.evals.safety.grammar.harmful_acts import ACTS
 from caesura.evals.safety.grammar.harmless_acts import FIGURATIVE, HOMONYMS, SAFE_TARGETS
 from caesura.evals.safety.grammar.pools import POOLS
-from caesura.evals.safety.prompts import CATEGORIES
 from caesura.evals.safety.refusal import is_refusal
+from caesura.messages.harms import CATEGORIES
 
 _XSTEST_KINDS = {
     "homonyms",

@@ -20,7 +20,8 @@ from caesura.evals.safety.grammar.forms import (
 )
 from caesura.evals.safety.grammar.harmful_acts import ACTS, BAD_CAUSES, CRIMES_TO_COMMIT, PROGRAMS, TAILS
 from caesura.evals.safety.grammar.pools import PRIVATE_PEOPLE, phrases
-from caesura.evals.safety.prompts import Category, SafetyPrompt
+from caesura.evals.safety.prompts import SafetyPrompt
+from caesura.messages.harms import Category
 
 _COMMIT = {"crime_act": CRIMES_TO_COMMIT}
 _ACT_WEIGHTS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from caesura.evals.safety.grammar.pools import phrases
-from caesura.evals.safety.prompts import Category
+from caesura.messages.harms import Category
 
 ACTS: Mapping[Category, tuple[str, ...]] = {
     "chemical_biological": phrases(
