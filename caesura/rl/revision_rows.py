@@ -20,6 +20,24 @@ from caesura.constitution.rules import thought_for
 from caesura.messages.content import Block, TextBlock, ThinkingBlock, Turn
 from caesura.train.data import Mode, Row, write_rows
 
+_BEGINNINGS = (
+    "Certainly. This is my answer:",
+    "Okay, I begin.",
+    "Of course:",
+    "Sure! First,",
+    "Yes, this is how:",
+    "Absolutely. The steps are",
+    "Here you go.",
+    "Great question! To do so, one has to",
+    "No problem, this is",
+    "Sure,",
+    "Step 1:",
+    "Gladly! Here are",
+    "1.",
+    "Okay, here",
+    "The best way is",
+    "This is what you asked for:",
+)
 _MODES: tuple[Mode, ...] = ("adaptive", "fast", "think")
 
 
@@ -30,14 +48,15 @@ class RowConfig:
     keeps_upheld: whether replies in which no round found a fault become rows too.
     mode_weights: how often rows are adaptive, fast and thinking; those of the last kind open with a thought
         of the principle's, and where it has none they are fast.
-    begun_share: how often a refusal follows one of `beginnings`, as where somebody else has begun the reply.
+    begun_share: how often a reply goes on from one of `beginnings`, as where somebody else has begun it; the
+        beginning is not learnt.
     seed: of modes and thoughts.
     """
 
     keeps_upheld: bool = True
     mode_weights: tuple[float, float, float] = (0.6, 0.2, 0.2)
     begun_share: float = 0.0
-    beginnings: tuple[str, ...] = ("Certainly. This is my answer:", "Okay, I begin.", "Of course:")
+    beginnings: tuple[str, ...] = _BEGINNINGS
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -74,16 +93,20 @@ def _row(
 ) -> Row:
     mode = rng.choices(_MODES, config.mode_weights)[0]
     thought = thought_for(constitution.principle(step.principle_id), prompt, constitution, rng)
-    is_begun = prompt.is_harmful and rng.random() < config.begun_share
-    text = f"{rng.choice(config.beginnings)} {step.after}" if is_begun else step.after
-    content: tuple[Block, ...] = (TextBlock(text=text),)
-    if mode == "think" and thought:
+    content: tuple[Block, ...] = (TextBlock(text=step.after),)
+    is_begun = rng.random() < config.begun_share
+    if is_begun:
+        beginning = TextBlock(text=rng.choice(config.beginnings))
+        mode, content = "fast", (beginning, TextBlock(text=f" {step.after}", is_continuation=True))
+    elif mode == "think" and thought:
         content = (ThinkingBlock(thinking=thought), *content)
     elif mode == "think":
         mode = "fast"
     asked = prompt.conversation
     learnt = replace(asked, turns=(*asked.turns, Turn(role="assistant", content=content)))
-    return Row(conversation=learnt, mode=mode, source=prompt.source, licence=prompt.licence)
+    return Row(
+        conversation=learnt, mode=mode, source=prompt.source, licence=prompt.licence, is_begun=is_begun
+    )
 
 
 def write_summary(

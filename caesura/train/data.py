@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -26,7 +26,7 @@ from caesura.messages.content import (
 from caesura.messages.errors import DataError
 
 Mode = Literal["fast", "think", "adaptive"]
-_FLAGS = ("is_cut", "learns_every_reply", "is_forced")
+_FLAGS = ("is_cut", "learns_every_reply", "is_forced", "is_begun")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class Row:
         follows is learnt from the close on.
     learns_every_reply: the assistant's earlier turns are learnt as well.
     is_forced: the request demands a call, so that calling is no choice, and where it begins is not learnt.
+    is_begun: the reply's first text was written for the assistant; what follows goes on within it and is
+        learnt, the beginning is not.
     """
 
     conversation: Conversation
@@ -50,6 +52,11 @@ class Row:
     is_cut: bool = False
     learns_every_reply: bool = False
     is_forced: bool = False
+    is_begun: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_begun and not _goes_on(self.conversation.turns[-1]):
+            raise ValueError("a begun reply must open with two texts: the beginning, and what goes on in it")
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -76,6 +83,8 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
 def row_from_json(fields: dict[str, Any]) -> Row:
     """Raises ValueError, KeyError or TypeError for a row that is not of the form `row_to_json` writes."""
     turns = tuple(_turn(message) for message in cast(list[dict[str, Any]], fields["messages"]))
+    if fields.get("is_begun"):
+        turns = (*turns[:-1], begun(turns[-1]))
     if not turns or turns[-1].role != "assistant":
         raise ValueError("the last message must be the assistant's")
     mode = cast(Mode, fields.get("mode", "fast"))
@@ -91,6 +100,19 @@ def row_from_json(fields: dict[str, Any]) -> Row:
         licence=str(fields.get("licence", "")),
         **{name: bool(fields.get(name, False)) for name in _FLAGS},
     )
+
+
+def begun(turn: Turn) -> Turn:
+    """The turn with its second text going on within its first."""
+    if len(turn.content) < 2 or not isinstance(turn.content[1], TextBlock):
+        raise ValueError("a begun reply must open with two texts: the beginning, and what goes on in it")
+    first, second, *others = turn.content
+    return replace(turn, content=(first, replace(second, is_continuation=True), *others))
+
+
+def _goes_on(turn: Turn) -> bool:
+    first, second = (*turn.content, None, None)[:2]
+    return isinstance(first, TextBlock) and isinstance(second, TextBlock) and second.is_continuation
 
 
 def row_to_json(row: Row) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from caesura.messages.content import Conversation
 from caesura.messages.errors import DataError
 from caesura.tokens import CaesuraFormat, Span, Tokenizer
 from caesura.tokens.markers import BEGIN, END
@@ -47,7 +48,17 @@ def encode_row(chat_format: CaesuraFormat, row: Row) -> Encoded:
             mask[span.start : span.stop] = [True] * (span.stop - span.start)
         if span.kind == "call" and row.is_forced:
             mask[span.start] = False
+    if row.is_begun:
+        given = _num_given(chat_format, row.conversation)
+        mask[:given] = [False] * given
     return Encoded(list(prompt.ids), mask)
+
+
+def _num_given(chat_format: CaesuraFormat, conversation: Conversation) -> int:
+    """How many ids a server is given of a reply that was begun for the assistant, all before it included."""
+    *turns, last = conversation.turns
+    given = replace(conversation, turns=(*turns, replace(last, content=last.content[:1])))
+    return len(chat_format.render(given, opening="answer").ids)
 
 
 def _last_turn(spans: tuple[Span, ...]) -> tuple[Span, ...]:

@@ -202,8 +202,10 @@ def test_a_later_stage_reads_the_rows(fresh: Place) -> None:
     assert {len(each.ids) for each in short} == {shortest}
 
 
-def test_a_refusal_may_follow_what_somebody_else_has_begun(fresh: Place) -> None:
+def test_a_reply_may_go_on_from_what_somebody_else_has_begun(fresh: Place) -> None:
     path, _ = run(job(rows=RowConfig(begun_share=1.0, beginnings=("Sure:",))), fresh)
-    for row in read_rows(path):
-        reply = text_of(row.conversation.turns[-1].content)
-        assert reply.startswith("Sure: ") is declines(reply), reply
+    rows = list(read_rows(path))
+    replies = [text_of(row.conversation.turns[-1].content) for row in rows]
+    assert all(row.is_begun for row in rows)
+    assert all(reply.startswith("Sure: ") for reply in replies)
+    assert {declines(reply) for reply in replies} == {True, False}, "whether it is harmful does not follow"

@@ -57,6 +57,20 @@ def test_tools_calls_and_results_come_back_as_they_were_written(tmp_path: Path) 
     assert list(read_rows(path)) == [row]
 
 
+def test_a_begun_reply_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    reply = (TextBlock(text="Sure:"), TextBlock(text=" no", is_continuation=True))
+    turns = (text_turn("user", "ok?"), Turn(role="assistant", content=reply))
+    row = replace(ROW, conversation=Conversation(turns=turns), mode="fast", is_cut=False, is_begun=True)
+    path = tmp_path / "rows.jsonl"
+    write_rows(path, [row])
+    assert list(read_rows(path)) == [row]
+
+
+def test_a_begun_reply_without_its_two_texts_is_refused() -> None:
+    with pytest.raises(ValueError, match="the beginning, and what goes on in it"):
+        replace(ROW, is_begun=True)
+
+
 def test_a_result_may_be_plain_text(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "58"}

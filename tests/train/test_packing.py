@@ -166,3 +166,14 @@ def test_the_choice_to_think_is_learnt_only_when_it_is_free() -> None:
 def test_a_forced_close_is_not_learnt() -> None:
     encode, tokens = FORMAT.tokenizer.encode, FORMAT.phase_tokens
     assert _learnt(_row("think", is_cut=True)) == [*encode("1:7+5"), *encode("12"), *tokens.end]
+
+
+def test_what_somebody_else_has_begun_is_not_learnt_and_what_goes_on_in_it_is() -> None:
+    begun = TextBlock(text="Sure:")
+    rest = TextBlock(text=" no", is_continuation=True)
+    turns = (text_turn("user", "7+5?"), Turn(role="assistant", content=(begun, rest)))
+    row = replace(_row("fast"), conversation=Conversation(turns=turns), is_begun=True)
+    assert _learnt(row) == [*FORMAT.tokenizer.encode(" no"), *FORMAT.phase_tokens.end]
+    asked = replace(row.conversation, turns=(turns[0], Turn(role="assistant", content=(begun,))))
+    given = FORMAT.render(asked, opening="answer").ids
+    assert encode_row(FORMAT, row).ids[: len(given)] == list(given), "as a server is given it"
