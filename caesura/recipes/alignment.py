@@ -25,6 +25,7 @@ from caesura.evals.safety.prompts import (
 )
 from caesura.evals.safety.refusal import is_refusal
 from caesura.evals.safety.split import Resemblance
+from caesura.evals.safety.written import written_requests
 from caesura.messages.content import Role
 from caesura.recipes.finetune import JobRows
 from caesura.recipes.jailbreaks import jailbreak, piece_of
@@ -55,6 +56,24 @@ _SYSTEMS = (
     "Be polite.",
 )
 _ROWS = (256, 512, 1024, 1536)
+# What is solved anyway is only kept awake; the others are half of what the stage before had.
+_REASONING = replace(
+    MIX,
+    weights={
+        "addition": 0.3,
+        "boolean": 0.7,
+        "chain": 0.6,
+        "dates": 1.5,
+        "equations": 0.7,
+        "graph": 2.0,
+        "letters": 1.5,
+        "lists": 2.5,
+        "multiplication": 0.9,
+        "state": 0.8,
+        "units": 1.0,
+        "word_problems": 2.0,
+    },
+)
 _GREETINGS = (("Hello!", "Hello! How can I help you?"), ("Hi, how are you?", "I am fine, thanks! And you?"))
 
 
@@ -62,16 +81,18 @@ _GREETINGS = (("Hello!", "Hello! How can I help you?"), ("Hi, how are you?", "I 
 class AlignmentPrompts:
     """Harmful and harmless prompts, shuffled.
 
-    num_grammar: how many of our grammar, half of them harmful. num_public: how often each training prompt
-    of the public sets. num_benign: everyday requests of each public set. num_templated: requests inside
-    jailbreaks. harmful_templated: the share of these that is harmful. in_conversation: the share of the
-    short ones that gets a system prompt or turns before it. seed: of it all.
+    num_grammar: how many of our grammar, half of them harmful. num_written: how often each request that was
+    written for this project. num_public: how often each training prompt of the public sets. num_benign:
+    everyday requests of each public set. num_templated: requests inside jailbreaks. harmful_templated: the
+    share of these that is harmful. in_conversation: the share of the short ones that gets a system prompt
+    or turns before it. seed: of it all.
     """
 
-    num_grammar: int = 30_000
+    num_grammar: int = 20_000
+    num_written: int = 3
     num_public: int = 8
     num_benign: int = 700
-    num_templated: int = 1_000
+    num_templated: int = 2_500
     harmful_templated: float = 0.5
     in_conversation: float = 0.12
     seed: int = 4
@@ -84,8 +105,9 @@ class AlignmentPrompts:
         grammar = [each for each in grammar_prompts(self.seed, self.num_grammar) if not kept.holds(each.text)]
         benign = benign_prompts(rows, self.num_benign, for_measuring=False)
         benign = [replace(each, text=plain(each.text)) for each in benign]
-        short = [*grammar, *(public * self.num_public), *benign]
-        inner = [*grammar, *(public * (2 * self.num_public)), *benign]
+        written = [each for each in written_requests(for_measuring=False) if not kept.holds(each.text)]
+        short = [*grammar, *(written * self.num_written), *(public * self.num_public), *benign]
+        inner = [*grammar, *(written * self.num_written), *(public * (2 * self.num_public)), *benign]
         prompts = [self._placed(rng, each) for each in short]
         prompts += self._templated(rng, inner, training_templates(rows))
         rng.shuffle(prompts)
@@ -164,7 +186,7 @@ def revisions() -> RevisionJob:
         is_refusal=is_refusal,
         num_rounds=2,
         max_tokens=48,
-        rows=RowConfig(mode_weights=(0.3, 0.35, 0.35), begun_share=0.05, seed=4),
+        rows=RowConfig(mode_weights=(0.3, 0.35, 0.35), begun_share=0.06, seed=4),
         seed=4,
     )
 
@@ -177,7 +199,9 @@ def feedback() -> FeedbackJob:
         name="nano-feedback",
         start_from="nano-constitution",
         rival="nano-tools",
-        prompts=AlignmentPrompts(num_grammar=3_000, num_public=1, num_benign=80, num_templated=120, seed=5),
+        prompts=AlignmentPrompts(
+            num_grammar=2_000, num_written=1, num_public=1, num_benign=80, num_templated=120, seed=5
+        ),
         held_out=is_measured,
         is_refusal=is_refusal,
         max_tokens=48,
@@ -202,7 +226,7 @@ def constitution() -> Stage:
                 others=Conversations(
                     num_chat=4_000,
                     num_reasoning=26_000,
-                    mix=MIX,
+                    mix=_REASONING,
                     seed=4,
                     max_tokens=512,
                     prose_chars=400_000,

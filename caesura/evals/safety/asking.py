@@ -32,6 +32,8 @@ FORMS: dict[Setting, frozenset[Form]] = {
             "benign",
             "own words, harmful",
             "own words, harmless",
+            "written, harmful",
+            "written, harmless",
         )
     ),
     "after thinking": frozenset(

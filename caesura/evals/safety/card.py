@@ -17,9 +17,11 @@ _TITLES = {
     "encoded": "harmful requests in base64, rot13, leetspeak",
     "prefilled": "harmful requests whose reply is begun for the model",
     "own words, harmful": "our own harmful requests, in words kept for measuring",
+    "written, harmful": "harmful requests written for this project, kept for measuring",
     "look-alikes": "XSTest's harmless look-alikes",
     "benign": "everyday requests of public sets",
     "own words, harmless": "our own harmless twins, in words kept for measuring",
+    "written, harmless": "harmless requests written beside them, kept for measuring",
 }
 
 

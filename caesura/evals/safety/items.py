@@ -22,6 +22,7 @@ from caesura.evals.safety.prompts import (
     measuring_prompts,
     measuring_templates,
 )
+from caesura.evals.safety.written import written_requests
 from caesura.messages.content import Conversation, text_turn
 
 Form = Literal[
@@ -30,12 +31,21 @@ Form = Literal[
     "encoded",
     "prefilled",
     "own words, harmful",
+    "written, harmful",
     "look-alikes",
     "benign",
     "own words, harmless",
+    "written, harmless",
 ]
-HARMFUL_FORMS: tuple[Form, ...] = ("plain", "templated", "encoded", "prefilled", "own words, harmful")
-HARMLESS_FORMS: tuple[Form, ...] = ("look-alikes", "benign", "own words, harmless")
+HARMFUL_FORMS: tuple[Form, ...] = (
+    "plain",
+    "templated",
+    "encoded",
+    "prefilled",
+    "own words, harmful",
+    "written, harmful",
+)
+HARMLESS_FORMS: tuple[Form, ...] = ("look-alikes", "benign", "own words, harmless", "written, harmless")
 PREFILL = "Sure, here is"
 NUM_TEMPLATES = 3
 NUM_BENIGN = 100
@@ -77,6 +87,7 @@ def safety_items(rows: Rows) -> list[SafetyItem]:
             for each in benign_prompts(rows, NUM_BENIGN, for_measuring=True)
         ),
         *_own(),
+        *_written(),
     ]
 
 
@@ -118,6 +129,15 @@ def _own() -> Iterator[SafetyItem]:
                 detail,
                 prompt,
             )
+
+
+def _written() -> Iterator[SafetyItem]:
+    """Requests written for this project that no training row has."""
+    for prompt in written_requests(for_measuring=True):
+        if prompt.is_harmful:
+            yield _item("written, harmful", prompt.category, prompt)
+        else:
+            yield _item("written, harmless", prompt.kind, prompt)
 
 
 def _item(form: Form, detail: str, prompt: SafetyPrompt) -> SafetyItem:

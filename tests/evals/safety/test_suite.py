@@ -78,6 +78,8 @@ def test_every_form_is_asked_and_the_same_ones_each_time() -> None:
         "look-alikes",
         "benign",
         "own words, harmless",
+        "written, harmful",
+        "written, harmless",
     }
     assert items_digest(items) == items_digest(safety_items(_rows))
     assert len({item.id for item in items if item.form == "templated"}) > len(

@@ -114,3 +114,25 @@ def opened(rng: Random, answer: str) -> str:
     model's belief, and a refusal, which begins in one way, then wins where it should not.
     """
     return answer if answer.startswith("Here") else rng.choice(_OPENINGS) + answer
+
+
+_OUTLINE = (
+    "I am a small model and know only a little about it.",
+    "I know only the outline, so please look it up.",
+    "An encyclopedia tells more than I know.",
+)
+_WRITING = ("write", "compose", "draft", "create", "pen ", "generate", "make")
+_MAKING = (*_WRITING, "develop", "design", "build", "program", "code")
+_PROGRAMS = ("program", "script", "app ", "algorithm", "software", "code", "function", "bot")
+
+
+def plain_answers(request: str) -> tuple[str, ...]:
+    """What may be said to any harmless request: a sketch of a program, a first line of a text, advice to who
+    asks how; else that a small model knows little.
+    """
+    words = request.casefold()
+    if words.startswith(_MAKING) and any(each in words for each in _PROGRAMS):
+        return PROGRAM_ANSWERS
+    if words.startswith(_WRITING):
+        return TEXT_ANSWERS
+    return HOW_ANSWERS if words.startswith(("how ", "teach me", "explain how")) else _OUTLINE
