@@ -98,7 +98,9 @@ def _arm(name: str, followed: str) -> tuple[Job, Job]:
         revisions(),
         name=f"principle-{name}-revisions",
         constitution=followed,
-        prompts=AlignmentPrompts(num_grammar=4_000, num_public=1, num_benign=60, num_templated=100, seed=6),
+        prompts=AlignmentPrompts(
+            num_grammar=6_000, num_written=0, num_public=1, num_benign=60, num_templated=100, seed=6
+        ),
         rows=RowConfig(mode_weights=(0.3, 0.35, 0.35), seed=4),
     )
     stage = constitution()

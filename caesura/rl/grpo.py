@@ -7,7 +7,7 @@ Read next: `reinforcement.py`, which repeats it and keeps watch.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import NamedTuple
@@ -69,6 +69,7 @@ class Learning(NamedTuple):
     """What an update did.
 
     loss, grad_norm: means over the batch's updates. clip_share, kl, entropy: means over learnt tokens.
+    anchor_loss: nats a target of the rows beside them, a mean over the updates.
     """
 
     loss: float
@@ -76,6 +77,7 @@ class Learning(NamedTuple):
     clip_share: float
     kl: float
     entropy: float
+    anchor_loss: float = 0.0
 
 
 def sample_groups(engine: RolloutEngine, groups: Sequence[Group], config: RewardConfig) -> Sampled:
@@ -184,8 +186,10 @@ class Updater:
         shown_weight: float = 1.0,
         *,
         seed: str,
+        anchor: Callable[[int], Tensor] | None = None,
     ) -> Learning:
-        """Learn from groups, and from written solutions beside them. seed: of the order.
+        """Learn from groups, and from written solutions beside them. seed: of the order. anchor: from an
+        update's number in the batch to a loss of other rows, which is added.
 
         Raises NotFiniteError before any weight is moved by what is no number.
         """
@@ -195,7 +199,9 @@ class Updater:
         learnt: list[_Sums] = []
         for number in range(num_updates):
             replies = [each for index in order[number::num_updates] for each in groups[index]]
-            learnt.append(self._step(replies, shown[number::num_updates], shown_weight))
+            anchor_loss = _backward(anchor(number)) if anchor else 0.0
+            sums = self._step(replies, shown[number::num_updates], shown_weight)
+            learnt.append(sums._replace(anchor=anchor_loss))
         tokens = max(1, sum(each.tokens for each in learnt))
         return Learning(
             loss=sum(each.loss for each in learnt) / num_updates,
@@ -203,6 +209,7 @@ class Updater:
             clip_share=sum(each.clipped for each in learnt) / tokens,
             kl=sum(each.kl for each in learnt) / tokens,
             entropy=sum(each.entropy for each in learnt) / tokens,
+            anchor_loss=sum(each.anchor for each in learnt) / num_updates,
         )
 
     def _step(self, replies: Sequence[Advantaged], shown: Sequence[Rollout], shown_weight: float) -> _Sums:
@@ -262,3 +269,10 @@ class _Sums(NamedTuple):
     kl: float
     entropy: float
     tokens: int
+    anchor: float = 0.0
+
+
+def _backward(loss: Tensor) -> float:
+    """Adds the gradient to what is there; returns the loss."""
+    loss.backward()
+    return float(loss.detach())

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from caesura.engine.loading import LoadedModel, load
 from caesura.model import Transformer, load_model, save_model
@@ -42,10 +43,13 @@ from caesura.rl.rewards import RewardConfig, check_disputes
 from caesura.rl.rollouts import Rollout, RolloutConfig, RolloutEngine
 from caesura.rl.watch import WatchConfig, alarms, gold_problems, measure, reason_to_stop
 from caesura.tokens import CaesuraFormat, Tokenizer
+from caesura.train.anchors import Anchors, packed_anchors
 from caesura.train.checkpoint import Checkpoints
 from caesura.train.job import OnProgress, Place
 from caesura.train.optimisers import OptimiserConfig, make_optimisers, set_rates
-from caesura.train.stage import check_recipe, export, save_recipe, start_folder
+from caesura.train.packing import PackingConfig
+from caesura.train.stage import Documents, check_recipe, export, save_recipe, start_folder
+from caesura.train.steps import LoopConfig
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +67,9 @@ class ReinforcementStage:
     num_practised: how many groups more are posed in each step, of which nothing is sampled and the written
         solutions are shown.
     shown_weight: what the mean cross-entropy of all that is shown counts; 0: nothing is shown.
+    anchors: rows of other kinds that are learnt on as before, so that nothing is forgotten; None: none.
+    anchor_packing: how they are cut; a batch for each update. anchor_weight: how much a nat a target of
+        theirs counts.
     checkpoint_every_s: seconds between checkpoints. seed: of torch's generator.
     display_name: what people read in lists of models.
     """
@@ -79,6 +86,9 @@ class ReinforcementStage:
     shown_weight: float = 0.0
     shown_below: float = 0.0
     num_practised: int = 0
+    anchors: Documents | None = None
+    anchor_packing: PackingConfig = field(default_factory=PackingConfig)
+    anchor_weight: float = 1.0
     checkpoint_every_s: float = 180.0
     seed: int = 0
     display_name: str = ""
@@ -126,6 +136,7 @@ class Run:
         self._updater = Updater(
             policy, self._optimisers, self._engine, stage.update, reference=self._reference(place.device)
         )
+        self._anchors = self._packed_anchors(place)
         self._checkpoints = Checkpoints(self._folder / "checkpoints")
         self._gold_problems = gold_problems(stage.watch)
         self._began = self._saved = time.monotonic()
@@ -197,6 +208,21 @@ class Run:
             return None
         return load_model(self._start, device=device).eval().requires_grad_(False)
 
+    def _packed_anchors(self, place: Place) -> Anchors | None:
+        stage = self._stage
+        if stage.anchors is None:
+            return None
+        packer = packed_anchors(stage.anchors, stage.anchor_packing, self._folder, self._format, place)
+        loop = LoopConfig(num_steps=stage.num_steps, is_compiled=False)
+        return Anchors(packer, self.policy, loop, place.device)
+
+    def _anchor_loss(self, number: int) -> Tensor:
+        """Of the rows beside an update; 0 where there are none."""
+        if self._anchors is None:
+            return torch.zeros((), requires_grad=True)
+        batch = self.num_done * self._stage.update.num_updates + number
+        return self._stage.anchor_weight * self._anchors.loss(batch)
+
     def _measure(self) -> None:
         """Held-out problems; the best weights so far are kept."""
         gold = measure(self._engine, self._gold_problems, self._stage.watch)
@@ -227,6 +253,7 @@ class Run:
                 self._shown(sampled),
                 self._stage.shown_weight,
                 seed=f"{self._stage.seed}/{self.num_done}",
+                anchor=self._anchor_loss,
             )
         except NotFiniteError as error:
             num_bad = self._learner.note_bad_step()

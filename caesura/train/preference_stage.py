@@ -20,13 +20,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from caesura.model import Transformer, document_mask, load_model
+from caesura.model import Transformer, load_model
 from caesura.tokens import CaesuraFormat, Tokenizer
-from caesura.train.encoding import TokenSet
+from caesura.train.anchors import Anchors, packed_anchors
 from caesura.train.job import OnProgress, Place
 from caesura.train.job_report import is_done, write_report
-from caesura.train.loop import loss_function
-from caesura.train.packing import Batch, Packer, PackingConfig
+from caesura.train.packing import PackingConfig
 from caesura.train.pairs import PARTS, Comparisons, PairBatches, PairConfig, in_order, prepare_pairs, spread
 from caesura.train.preference_loss import PreferenceLossConfig, implicit_lead, preference_loss
 from caesura.train.preference_watch import Gold, Look, Watch, WatchConfig, token_kl
@@ -183,15 +182,14 @@ class _Run:
         self.policy.load_state_dict(self._reference.state_dict())
         return 0
 
-    def _anchors(self) -> Packer | None:
-        if self._stage.anchors is None:
+    def _anchors(self) -> Anchors | None:
+        stage = self._stage
+        if stage.anchors is None:
             return None
-        folder = self._folder / "anchors"
-        if not (folder / "manifest.json").is_file():
-            log.info("%s: encoding its anchors", self._stage.name)
-            documents = self._stage.anchors(self.chat_format, self._place.data, self._place.runs)
-            TokenSet.collect(documents).save(folder)
-        return Packer(TokenSet.load(folder), self._stage.anchor_packing)
+        packer = packed_anchors(
+            stage.anchors, stage.anchor_packing, self._folder, self.chat_format, self._place
+        )
+        return Anchors(packer, self.policy, stage.loop, self._place.device)
 
     @torch.no_grad()
     def _look(self, step: int) -> Look:
@@ -235,7 +233,7 @@ class _PreferenceSteps:
         stage: PreferenceStage,
         policy: Transformer,
         pairs: ReferencedPairs,
-        anchors: Packer | None,
+        anchors: Anchors | None,
         device: str,
     ) -> None:
         self._stage = stage
@@ -244,7 +242,6 @@ class _PreferenceSteps:
         self._batches = PairBatches(pairs.pairs, pairs.pairs.part("train"), stage.pairs)
         self._log_probs = policy_log_probs(policy, stage.loop, device, is_compiled=stage.loop.is_compiled)
         self._anchors = anchors
-        self._anchor_sum = loss_function(policy, stage.loop, device)
         self._started = time.monotonic()
         self._noted = Noted(0.0, 0.0, 0.0, 0.0)
         self._rows: list[tuple[float, Noted]] = []
@@ -258,7 +255,7 @@ class _PreferenceSteps:
         batch = batch.to(self._device)
         policy_S = self._log_probs(batch)
         loss = preference_loss(policy_S, reference_S, num_ids_S, batch.p_B, self._stage.loss)
-        anchor_loss = self._anchor_loss(step)
+        anchor_loss = self._anchors.loss(step) if self._anchors else torch.zeros((), device=self._device)
         with torch.no_grad():
             lead_B = implicit_lead(policy_S, reference_S, num_ids_S, self._stage.loss)
             drift_B = ((reference_S - policy_S) / num_ids_S).chunk(2)[0]
@@ -269,13 +266,6 @@ class _PreferenceSteps:
                 anchor_loss=float(anchor_loss.detach()),
             )
         return loss + self._stage.anchor_weight * anchor_loss
-
-    def _anchor_loss(self, step: int) -> Tensor:
-        if self._anchors is None:
-            return torch.zeros((), device=self._device)
-        batch = Batch(*(tensor.to(self._device) for tensor in self._anchors.batch(step)))
-        loss_sum = self._anchor_sum(*batch, document_mask(batch.positions_BT))
-        return loss_sum / batch.mask_BT.sum().clamp(min=1)
 
     def on_step(self, done: StepDone) -> None:
         self.num_skipped = done.num_skipped
