@@ -88,8 +88,8 @@ class AlignmentPrompts:
     or turns before it. seed: of it all.
     """
 
-    num_grammar: int = 20_000
-    num_written: int = 3
+    num_grammar: int = 14_000
+    num_written: int = 2
     num_public: int = 8
     num_benign: int = 700
     num_templated: int = 2_500
@@ -206,6 +206,21 @@ def feedback() -> FeedbackJob:
         is_refusal=is_refusal,
         max_tokens=48,
         seed=5,
+    )
+
+
+def kept_rows(seed: int) -> ConstitutionRows:
+    """What a later stage learns on beside its own: the constitution's rows, and in small all before."""
+    return ConstitutionRows(
+        revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
+        kept=ConversationsWithTools(
+            num_tools=900,
+            seed=seed,
+            max_tokens=_ROWS[-1],
+            others=Conversations(
+                num_chat=4_000, num_reasoning=4_000, mix=MIX, seed=seed, max_tokens=512, prose_chars=400_000
+            ),
+        ),
     )
 
 

@@ -27,8 +27,8 @@ def recipe() -> Recipe:
             alignment.constitution(),
             alignment.feedback(),
             *preferences.rewards(),
-            preferences.preferences(),
-            reinforcement.reasoning(start_from="nano-preferences"),
+            preferences.preferences(anchors=alignment.kept_rows(5)),
+            reinforcement.reasoning(start_from="nano-preferences", anchors=alignment.kept_rows(6)),
         ),
         max_positions=shape.max_positions,
     )

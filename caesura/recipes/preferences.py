@@ -38,6 +38,7 @@ from caesura.train.preference_watch import WatchConfig
 from caesura.train.recipe import Recipe
 from caesura.train.reward_stage import RewardStage
 from caesura.train.scoring import reproduces
+from caesura.train.stage import Documents
 from caesura.train.steps import LoopConfig
 
 START = "nano-constitution"
@@ -56,6 +57,7 @@ _SIZES: Mapping[Dimension, tuple[int, int]] = {
     "coherent": (4_500, 100),
 }
 _ROWS = (64, 128, 256, 512)
+_KEPT = Conversations(num_chat=1_500, num_reasoning=9_000, mix=ReasoningMix(), seed=5, max_tokens=_ROWS[-1])
 
 
 def load_exchanges(data: Path) -> Mapping[str, Kind]:
@@ -190,8 +192,10 @@ def reward(dimension: Dimension, num_drawn: int, num_steps: int) -> RewardStage:
     )
 
 
-def preferences() -> PreferenceStage:
-    """DPO, gently: small steps, rows of all kinds beside it, and a watch over what it costs."""
+def preferences(anchors: Documents = _KEPT) -> PreferenceStage:
+    """DPO, gently: small steps, rows of all kinds beside it, and a watch over what it costs. anchors: those
+    rows.
+    """
     return PreferenceStage(
         name="nano-preferences",
         display_name="Caesura nano",
@@ -201,10 +205,8 @@ def preferences() -> PreferenceStage:
         start_from=START,
         pairs=PairConfig(batch_pairs=32, row_tokens=_ROWS, seed=5),
         loss=PreferenceLossConfig(beta=0.1, sft=0.1),
-        anchors=Conversations(
-            num_chat=1_500, num_reasoning=9_000, mix=ReasoningMix(), seed=5, max_tokens=_ROWS[-1]
-        ),
-        anchor_packing=PackingConfig(batch_tokens=4096, row_tokens=(128, 256, 512), seed=5),
+        anchors=anchors,
+        anchor_packing=PackingConfig(batch_tokens=4096, row_tokens=(128, 256, 512, 1536), seed=5),
         gold=SolvedProblems(),
         watch=WatchConfig(every=25, max_gold_drop=0.02, max_kl=0.5),
         loop=LoopConfig(
