@@ -250,9 +250,9 @@ def constitution() -> Stage:
         ),
         packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=4),
         loop=LoopConfig(
-            num_steps=700,
+            num_steps=850,
             optimiser=OptimiserConfig(
-                learning_rate=1.2e-3, embedding_learning_rate=1.2e-3, warmup_steps=20, decay_fraction=0.6
+                learning_rate=1.5e-3, embedding_learning_rate=1.5e-3, warmup_steps=20, decay_fraction=0.6
             ),
         ),
     )
