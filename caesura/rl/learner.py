@@ -20,11 +20,6 @@ from caesura.rl.watch import Gold, Vitals
 _MAX_MEASUREMENTS = 1000
 
 
-def _rank(gold: Gold) -> tuple[float, float]:
-    """The more accurate is better; among equals, the one that thinks less."""
-    return gold.accuracy, -gold.thinking_tokens
-
-
 class Learner(nn.Module):
     """A policy with what is known of its run.
 
@@ -36,12 +31,16 @@ class Learner(nn.Module):
     _first: Tensor
     _counts: Tensor
 
-    def __init__(self, policy: Transformer, curriculum: CurriculumConfig) -> None:
+    def __init__(
+        self, policy: Transformer, curriculum: CurriculumConfig, *, max_drop: float = math.inf
+    ) -> None:
+        """max_drop: of what the guard finds, for weights that may be the best."""
         super().__init__()
         self.policy = policy
+        self._max_drop = max_drop
         self.register_buffer("rates", first_rates(curriculum))
-        # Of each measurement: step, accuracy, thinking tokens; not yet made: no numbers.
-        self.register_buffer("_gold", torch.full((_MAX_MEASUREMENTS, 3), math.nan, dtype=torch.float64))
+        # Of each measurement: step, accuracy, thinking tokens, share kept; not yet made: no numbers.
+        self.register_buffer("_gold", torch.full((_MAX_MEASUREMENTS, 4), math.nan, dtype=torch.float64))
         self.register_buffer("_first", torch.full((3,), math.nan, dtype=torch.float64))
         # Bad updates, disputed verdicts, verdicts, alarms in a row, whether the model was exported.
         self.register_buffer("_counts", torch.zeros(5, dtype=torch.int64))
@@ -52,8 +51,9 @@ class Learner(nn.Module):
         return [float(each) for each in self._gold[: self._num_measured, 1]]
 
     @property
-    def _measured(self) -> list[Gold]:
-        return [Gold(*map(float, row[1:3])) for row in self._gold[: self._num_measured]]
+    def measured(self) -> list[Gold]:
+        """All measurements so far, oldest first."""
+        return [Gold(*map(float, row[1:])) for row in self._gold[: self._num_measured]]
 
     @property
     def last_gold(self) -> float:
@@ -63,10 +63,10 @@ class Learner(nn.Module):
     @property
     def best_step(self) -> int:
         """The step whose weights did best."""
-        measured = self._measured
+        measured = self.measured
         if not measured:
             return 0
-        best = max(range(len(measured)), key=lambda number: _rank(measured[number]))
+        best = max(range(len(measured)), key=lambda number: self._rank(measured[number], measured[0]))
         return int(self._gold[best, 0])
 
     @property
@@ -96,9 +96,14 @@ class Learner(nn.Module):
         """Remember a measurement; whether it is the best so far. The same step again replaces its own."""
         known = self._gold[:, 0].tolist()
         index = known.index(float(step)) if float(step) in known else self._num_measured
-        others = [each for number, each in enumerate(self._measured) if number != index]
+        others = [each for number, each in enumerate(self.measured) if number != index]
         self._gold[index] = torch.tensor((step, *gold), dtype=torch.float64)
-        return all(_rank(gold) > _rank(each) for each in others)
+        first = self.measured[0]
+        return all(self._rank(gold, first) > self._rank(each, first) for each in others)
+
+    def _rank(self, gold: Gold, first: Gold) -> tuple[bool, float, float]:
+        """What has not strayed is better, then what is more accurate, then what thinks less."""
+        return first.kept - gold.kept <= self._max_drop, gold.accuracy, -gold.thinking_tokens
 
     def note_audit(self, num_disputed: int, num_judged: int) -> None:
         """Add a step's verdicts."""
@@ -126,6 +131,7 @@ class Learner(nn.Module):
         return {
             "gold_accuracy": round(self.last_gold, 4) if len(measured) else None,
             "gold_thinking_tokens": round(float(measured[-1, 2]), 2) if len(measured) else None,
+            "gold_kept": round(float(measured[-1, 3]), 4) if len(measured) else None,
             "best_step": self.best_step,
             "bad_updates": int(self._counts[0]),
             "disputed": self.audit[0],

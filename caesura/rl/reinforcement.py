@@ -35,13 +35,14 @@ from caesura.rl.grpo import (
     advantages,
     sample_groups,
 )
+from caesura.rl.guard import GuardConfig, guarded_prompts, share_kept
 from caesura.rl.imitation import written
 from caesura.rl.learner import Learner
 from caesura.rl.losses import DR_GRPO
 from caesura.rl.policy import ScoringConfig, check_agreement
 from caesura.rl.rewards import RewardConfig, check_disputes
 from caesura.rl.rollouts import Rollout, RolloutConfig, RolloutEngine
-from caesura.rl.watch import WatchConfig, alarms, gold_problems, measure, reason_to_stop
+from caesura.rl.watch import WatchConfig, alarms, gold_problems, has_strayed, measure, reason_to_stop
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.anchors import Anchors, packed_anchors
 from caesura.train.checkpoint import Checkpoints
@@ -62,6 +63,7 @@ class ReinforcementStage:
     num_steps: batches of rollouts. optimiser: rates and clipping; the rate warms up over `warmup_steps` and
         falls to zero along a cosine.
     curriculum, rollouts, reward, update, watch: see there.
+    guard: what is asked besides at each measurement, and is not to be lost; None: nothing.
     shown_below: the written solution of a thought-out problem is shown beside its replies where no more than
         this share of them solved it.
     num_practised: how many groups more are posed in each step, of which nothing is sampled and the written
@@ -83,6 +85,7 @@ class ReinforcementStage:
     reward: RewardConfig = field(default_factory=RewardConfig)
     update: UpdateConfig = field(default_factory=lambda: UpdateConfig(loss=DR_GRPO, scoring=ScoringConfig()))
     watch: WatchConfig = field(default_factory=WatchConfig)
+    guard: GuardConfig | None = None
     shown_weight: float = 0.0
     shown_below: float = 0.0
     num_practised: int = 0
@@ -130,7 +133,8 @@ class Run:
         self._format = CaesuraFormat(self._tokenizer)
         torch.manual_seed(stage.seed)
         policy = load_model(self._start, device=place.device)
-        self._learner = Learner(policy, stage.curriculum)
+        max_drop = stage.guard.max_drop if stage.guard else math.inf
+        self._learner = Learner(policy, stage.curriculum, max_drop=max_drop)
         self._optimisers = make_optimisers(policy, stage.optimiser)
         self._engine = RolloutEngine(engine_model(self._start, place.device), stage.rollouts)
         self._updater = Updater(
@@ -139,6 +143,7 @@ class Run:
         self._anchors = self._packed_anchors(place)
         self._checkpoints = Checkpoints(self._folder / "checkpoints")
         self._gold_problems = gold_problems(stage.watch)
+        self._guarded = guarded_prompts(stage.guard, place.data) if stage.guard else ()
         self._began = self._saved = time.monotonic()
         self._reason: str | None = None
         self.num_done = 0
@@ -224,14 +229,20 @@ class Run:
         return self._stage.anchor_weight * self._anchors.loss(batch)
 
     def _measure(self) -> None:
-        """Held-out problems; the best weights so far are kept."""
+        """Held-out problems, and what is guarded; the best weights so far are kept, unless they strayed."""
         gold = measure(self._engine, self._gold_problems, self._stage.watch)
+        if guard := self._stage.guard:
+            gold = gold._replace(kept=share_kept(self._engine, self._guarded, guard.is_refusal))
         if self._learner.note_gold(self.num_done, gold):
             part = self._folder / "best.part"
             shutil.rmtree(part, ignore_errors=True)
             save_model(self.policy, part, dtype=torch.float32)
             shutil.rmtree(self._folder / "best", ignore_errors=True)
             part.rename(self._folder / "best")
+
+    def _strayed(self) -> str | None:
+        guard = self._stage.guard
+        return has_strayed(self._learner.measured, guard.max_drop) if guard else None
 
     def _audit(self, sampled: Sampled) -> None:
         verdicts = [each for group in sampled.judged for each in group]
@@ -291,7 +302,7 @@ class Run:
     def _why_stop(self) -> str | None:
         if self._learner.alarms_in_row >= self._stage.watch.max_alarms:
             return f"alarms in {self._learner.alarms_in_row} steps in a row"
-        return reason_to_stop(self._learner.gold_accuracies, self._stage.watch)
+        return self._strayed() or reason_to_stop(self._learner.gold_accuracies, self._stage.watch)
 
     def _row(self, sampled: Sampled, learning: Learning, more: dict[str, Any]) -> Row:
         figures = {

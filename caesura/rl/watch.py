@@ -61,10 +61,14 @@ class Vitals(NamedTuple):
 
 
 class Gold(NamedTuple):
-    """What held-out problems came to: accuracy, and mean thinking tokens."""
+    """What held-out problems came to: accuracy, and mean thinking tokens.
+
+    kept: what the guard found; see `guard.py`. 1 without one.
+    """
 
     accuracy: float
     thinking_tokens: float
+    kept: float = 1.0
 
 
 def alarms(now: Vitals, first: Vitals, config: WatchConfig) -> list[str]:
@@ -83,6 +87,13 @@ def alarms(now: Vitals, first: Vitals, config: WatchConfig) -> list[str]:
     if now.repetitive > config.most_repetitive:
         found.append(f"{now.repetitive:.0%} of the replies repeat themselves")
     return found
+
+
+def has_strayed(measured: Sequence[Gold], max_drop: float) -> str | None:
+    """In words, where the guard finds less than at first, by more than may be; or None."""
+    if not measured or measured[0].kept - measured[-1].kept <= max_drop:
+        return None
+    return f"requests treated as they should be fell from {measured[0].kept:.1%} to {measured[-1].kept:.1%}"
 
 
 def reason_to_stop(accuracies: Sequence[float], config: WatchConfig) -> str | None:

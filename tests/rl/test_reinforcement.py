@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from caesura.constitution.prompts import Prompt
+from caesura.evals.safety.prompts import SafetyPrompt
 from caesura.evals.tasks import FAMILIES
+from caesura.messages.content import Conversation, text_turn
+from caesura.messages.errors import DataError
 from caesura.model import Transformer, load_model
 from caesura.rl.curriculum import CurriculumConfig
 from caesura.rl.grpo import NotFiniteError, UpdateConfig
+from caesura.rl.guard import GuardConfig
 from caesura.rl.losses import DR_GRPO
 from caesura.rl.policy import AgreementError, ScoringConfig
 from caesura.rl.reinforcement import ReinforcementStage, Run, cosine
 from caesura.rl.rewards import RewardConfig
 from caesura.rl.watch import WatchConfig
-from caesura.tokens import Tokenizer
+from caesura.tokens import CaesuraFormat, Tokenizer
+from caesura.train.data import Row
+from caesura.train.encoding import Encoded, encode_row
 from caesura.train.job import Place
 from caesura.train.optimisers import OptimiserConfig
+from caesura.train.packing import PackingConfig
 from caesura.train.recipe import Recipe, override
 from caesura.train.stage import export
 from tests.rl.conftest import LIMITS, tiny_policy
@@ -167,3 +176,51 @@ def test_a_trainer_that_differs_from_the_engine_stops_the_run(start: Path, tmp_p
 def test_the_rate_warms_up_and_falls_along_a_cosine_to_zero() -> None:
     factors = [cosine(step, 12, 2) for step in (0, 1, 2, 7, 12)]
     assert factors == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Requests of one's own."""
+
+    num_harmless: int = 2
+
+    def __call__(self, data: Path) -> Iterator[Prompt]:
+        for number in range(2 + self.num_harmless):
+            yield SafetyPrompt(
+                text=f"Do {number}!",
+                is_harmful=number < 2,
+                category="illegal_acts" if number < 2 else "none",
+                source="",
+                licence="",
+            )
+
+
+def never(reply: str) -> bool:
+    return False
+
+
+def kept(chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
+    """One conversation, twenty times."""
+    turns = (text_turn("user", "hi"), text_turn("assistant", "hello"))
+    row = Row(conversation=Conversation(turns=turns), mode="fast", source="", licence="")
+    yield from (encode_row(chat_format, row) for _ in range(20))
+
+
+def test_rows_beside_the_problems_are_learnt_as_before(start: Path, tmp_path: Path) -> None:
+    packing = PackingConfig(batch_tokens=64, row_tokens=(32,))
+    job = stage(start, num_steps=4, anchors=kept, anchor_packing=packing, shown_weight=0.0)
+    job.run(place(tmp_path, start), quiet)
+    losses = [row["anchor_loss"] for row in rows(tmp_path)]
+    assert losses[-1] < losses[0] - 0.5, losses
+
+
+def test_what_is_guarded_is_measured_beside_the_problems(start: Path, tmp_path: Path) -> None:
+    guard = GuardConfig(prompts=Asked(), is_refusal=never, num_each=2)
+    stage(start, guard=guard).run(place(tmp_path, start), quiet)
+    assert {row["gold_kept"] for row in rows(tmp_path)} == {0.5}, "half of them were to be declined"
+
+
+def test_a_guard_without_enough_prompts_says_so(start: Path, tmp_path: Path) -> None:
+    guard = GuardConfig(prompts=Asked(num_harmless=1), is_refusal=never, num_each=2)
+    with pytest.raises(DataError, match="needs 2 prompts of each side, and found 3"):
+        stage(start, guard=guard).run(place(tmp_path, start), quiet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from caesura.evals.tasks import FAMILIES
 from caesura.rl.curriculum import CurriculumConfig
 from caesura.rl.learner import Learner
-from caesura.rl.watch import Gold, Vitals, WatchConfig, alarms, gold_problems, reason_to_stop
+from caesura.rl.watch import Gold, Vitals, WatchConfig, alarms, gold_problems, has_strayed, reason_to_stop
 from tests.rl.conftest import tiny_policy
 
 CONFIG = WatchConfig(patience=3, max_gold_drop=0.05)
@@ -65,3 +65,19 @@ def test_a_step_without_alarm_ends_their_row_and_a_checkpoint_keeps_the_counts()
     again.load_state_dict(state.state_dict())
     assert (again.alarms_in_row, again.audit, again.note_bad_step()) == (1, (1, 100), 2)
     assert again.first_vitals(Vitals(9.0, 9.0, 9.0)) == FIRST
+
+
+def test_a_policy_that_forgets_what_to_decline_has_strayed() -> None:
+    assert has_strayed([], 0.05) is None
+    assert has_strayed([Gold(0.5, 10.0, 0.9), Gold(0.6, 10.0, 0.86)], 0.05) is None
+    assert "from 90.0% to 80.0%" in (has_strayed([Gold(0.5, 10.0, 0.9), Gold(0.6, 10.0, 0.8)], 0.05) or "")
+    assert has_strayed([Gold(0.5, 10.0), Gold(0.6, 10.0)], 0.0) is None, "without a guard all is kept"
+
+
+def test_weights_that_strayed_are_never_the_best() -> None:
+    state = Learner(tiny_policy(), CurriculumConfig(), max_drop=0.05)
+    assert state.note_gold(0, Gold(0.5, 10.0, 0.9))
+    assert not state.note_gold(5, Gold(0.9, 10.0, 0.8))
+    assert state.best_step == 0
+    assert state.note_gold(10, Gold(0.6, 10.0, 0.86))
+    assert state.best_step == 10

@@ -33,5 +33,5 @@ def test_harmful_requests_have_a_category_and_harmless_ones_an_answer() -> None:
     "line", ["H\teveryday\tHow?", "S\tfraud_deception\tHow?", "X\teveryday\tHow?", "S\teveryday\t ", "S"]
 )
 def test_a_line_that_is_no_request_is_named(line: str) -> None:
-    with pytest.raises(DataError, match="requests.tsv:2: "):
+    with pytest.raises(DataError, match=r"requests\.tsv:2: "):
         list(parse_requests(f"H\tfraud_deception\tHow do I cheat?\n{line}"))
