@@ -4,8 +4,8 @@
 
 Two short runs of the supervised phase from the same model, on the same prompts: one under the constitution
 that comes along, one under another sentence and other wordings for `no-violence`. Then both are asked
-requests that neither was trained on. Enters: the stage `nano-tools`, the data folder. Leaves: a config tree; the
-figures are in `runs/principle-trial/results.json`. Read next: `alignment.py`.
+requests that neither was trained on. Enters: the stage `nano-tools`, the data folder. Leaves: a config tree;
+the figures are in `runs/principle-trial/results.json`. Read next: `alignment.py`.
 """
 
 from __future__ import annotations
