@@ -19,6 +19,8 @@ from caesura.train.job import Job, Place
 from caesura.train.stage import start_folder
 
 _NAME = "inputs.json"
+# What a job writes before it makes anything.
+_SETTINGS = (_NAME, "recipe.json")
 # Fields that name a model folder, or an earlier job that has left one.
 _MODELS = ("start_from", "rival")
 _CHUNK_BYTES = 1 << 20
@@ -42,7 +44,7 @@ def check_inputs(job: Job, place: Place) -> None:
         for file in sorted(set(_files(job, place.runs)))
         if file.is_file()
     }
-    if path.is_file():
+    if path.is_file() and _has_begun(folder):
         before = cast(dict[str, str], json.loads(path.read_text(encoding="utf-8")))
         changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
         if changed:
@@ -55,6 +57,11 @@ def check_inputs(job: Job, place: Place) -> None:
     part = path.with_name(f"{_NAME}.part")
     part.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether anything was made: a run that found an input missing has left no more than what it is of."""
+    return any(each.is_file() and each.name not in _SETTINGS for each in folder.rglob("*"))
 
 
 def file_digest(path: Path) -> str:

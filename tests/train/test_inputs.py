@@ -34,6 +34,22 @@ def place(tmp_path: Path) -> Place:
     return Place(runs=tmp_path, data=tmp_path, tokenizer=tmp_path)
 
 
+def begin(job: Learning, place: Place) -> None:
+    """Check, and make something of it."""
+    check_inputs(job, place)
+    (place.runs / job.name / "metrics.jsonl").write_text("{}")
+
+
+def test_a_run_that_found_an_input_missing_may_begin_again_with_it(place: Place) -> None:
+    rows = place.runs / "rows" / "rows.jsonl"
+    rows.unlink()
+    check_inputs(Learning(), place)
+    (place.runs / "learning" / "recipe.json").write_text("{}")
+    rows.write_text("{}")
+    check_inputs(Learning(), place)
+    assert "rows/rows.jsonl" in json.loads((place.runs / "learning" / "inputs.json").read_bytes())
+
+
 def test_the_same_files_are_gone_on_from(place: Place) -> None:
     check_inputs(Learning(), place)
     kept = (place.runs / "learning" / "inputs.json").read_bytes()
@@ -44,7 +60,7 @@ def test_the_same_files_are_gone_on_from(place: Place) -> None:
 
 @pytest.mark.parametrize("name", ["before/model/model.safetensors", "rows/rows.jsonl"])
 def test_a_file_that_has_changed_is_named(place: Place, name: str) -> None:
-    check_inputs(Learning(), place)
+    begin(Learning(), place)
     (place.runs / name).write_text("other")
     with pytest.raises(ValueError, match=rf"was made from what has changed since: {name}; remove"):
         check_inputs(Learning(), place)
@@ -56,7 +72,7 @@ def test_comparisons_that_come_later_are_noticed(place: Place) -> None:
         comparisons: Judgements
 
     job = Judging(comparisons=Judgements(dimension="honest", num_drawn=1, seed=0, feedback="feedback"))
-    check_inputs(job, place)
+    begin(job, place)
     (place.runs / "feedback").mkdir()
     (place.runs / "feedback" / "preferences.jsonl").write_text("{}")
     with pytest.raises(ValueError, match=r"feedback/preferences\.jsonl"):
