@@ -27,19 +27,21 @@ class Sources:
     """Where everything lies.
 
     results: of the model. control: of the one that was trained to answer at once. bench: the output of
-    `make bench`. before: results of the model that alignment started from. runs: the runs folder.
+    `make bench`. before: results of the model that alignment started from. tuned: of the one that
+    reinforcement started from. runs: the runs folder.
     """
 
     results: Path
     control: Path | None = None
     bench: Path | None = None
     before: Path | None = None
+    tuned: Path | None = None
     runs: Path | None = None
 
     def command(self, out: Path) -> str:
         """What writes the page again."""
         words = ["caesura", "report", self.results.as_posix()]
-        for name in ("control", "bench", "before", "runs"):
+        for name in ("control", "bench", "before", "tuned", "runs"):
             path: Path | None = getattr(self, name)
             words += [f"--{name}", path.as_posix()] if path else []
         return " ".join([*words, "--out", out.as_posix()])
@@ -80,6 +82,7 @@ def _alignment(sources: Sources) -> AlignmentEvidence:
     return AlignmentEvidence(
         before=_measured(before) if before else Measured(),
         after=_measured(sources.results),
+        tuned=_measured(sources.tuned) if sources.tuned else Measured(),
         rewards=tuple(read_reward_reports(runs)) if runs else (),
         trial=read_if_there(runs / "principle-trial" / "results.json", TrialResults) if runs else None,
     )

@@ -19,6 +19,7 @@ _RESULTS = typer.Argument(help="The folder that `caesura eval all` wrote.")
 _OUT = typer.Option(help="The page to write; its plots go beside it.")
 _CONTROL = typer.Option(help="The results of the control that was trained to answer at once.")
 _BEFORE = typer.Option(help="The results of the model that alignment started from.")
+_TUNED = typer.Option(help="The results of the model that reinforcement started from.")
 _RUNS = typer.Option(help="The runs folder: reports of reward models, the trial of a principle.")
 _BENCH = typer.Option(help="A file with the output of `make bench`, or its last line.")
 
@@ -29,6 +30,7 @@ def report(
     control: Annotated[Path | None, _CONTROL] = None,
     bench: Annotated[Path | None, _BENCH] = None,
     before: Annotated[Path | None, _BEFORE] = None,
+    tuned: Annotated[Path | None, _TUNED] = None,
     runs: Annotated[Path | None, _RUNS] = None,
 ) -> None:
     """Write the model card from measured results.
@@ -41,7 +43,10 @@ def report(
         from caesura.cli.card_files import Sources, write_card
 
     try:
-        write_card(Sources(results=results, control=control, bench=bench, before=before, runs=runs), out)
+        sources = Sources(
+            results=results, control=control, bench=bench, before=before, tuned=tuned, runs=runs
+        )
+        write_card(sources, out)
     except CaesuraError as error:
         fail(str(error))
     stderr.print(f"[dim]wrote {out}[/]")

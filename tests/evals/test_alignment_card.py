@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from caesura.evals.alignment_card import AlignmentEvidence, Measured, alignment_sections
-from caesura.evals.results import Provenance
+from caesura.evals.results import Provenance, ReasoningResults
 from caesura.evals.safety.agreement import Agreement
 from caesura.evals.safety.results import SafetyResults
 from caesura.evals.statistics import share
@@ -77,3 +77,37 @@ def test_a_trial_shows_where_the_principle_applies_and_where_not() -> None:
     assert "80.0 %" in row(page, "second")
     assert "0.0 %" in row(page, "first")
     assert "caesura train principle --all" in page
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "tokens", "verdict"),
+    [
+        (80, 85, 60.0, "met"),
+        (80, 84, 60.0, "**not met**"),
+        (80, 84, 10.0, "**not met**"),
+        (97, 98, 45.0, "met"),
+        (97, 98, 46.0, "**not met**"),
+        (97, 97, 45.0, "**not met**"),
+    ],
+)
+def test_reinforcement_pays_in_points_or_at_the_ceiling_in_tokens(
+    safety: SafetyResults, provenance: Provenance, before: int, after: int, tokens: float, verdict: str
+) -> None:
+    def measured(count: int, thought: float) -> Measured:
+        results = ReasoningResults(
+            provenance=provenance,
+            accuracy={1024: share(count, 100)},
+            by_seed={},
+            gain=share(count, 100),
+            is_non_decreasing=True,
+            largest_drop=0.0,
+            families={},
+            thinking_tokens={1024: thought},
+        )
+        return Measured(reasoning=results, safety=safety)
+
+    evidence = AlignmentEvidence(
+        before=Measured(), tuned=measured(before, 60.0), after=measured(after, tokens)
+    )
+    line = row(text(evidence), "accuracy at the largest budget, before and after")
+    assert line.split("|")[5].strip() == verdict
