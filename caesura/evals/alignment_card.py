@@ -25,6 +25,7 @@ MAX_LOSS = 0.01
 MIN_SAVING = 0.25
 MIN_GAIN = 0.05
 CEILING = 0.97
+_ROUNDING = 1e-9
 _AT_ONCE = "at once"
 
 
@@ -126,10 +127,10 @@ def _reinforcement(tuned: Measured, after: Measured) -> tuple[str, ...]:
 
 
 def _is_sharper(tuned: Measured, after: Measured, old: Estimate, new: Estimate) -> bool:
-    if new.mean >= old.mean + MIN_GAIN:
+    if new.mean - old.mean > MIN_GAIN - _ROUNDING:
         return True
     before, now = _thought(tuned.reasoning), _thought(after.reasoning)
-    return new.mean > CEILING and before > 0 and now <= (1 - MIN_SAVING) * before
+    return new.mean > CEILING and before > 0 and now <= (1 - MIN_SAVING) * before + _ROUNDING
 
 
 def _thought(results: ReasoningResults | None) -> float:
