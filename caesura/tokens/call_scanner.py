@@ -118,7 +118,7 @@ class CallScanner:
                     at, name = self._read_name(text, at)
                 case "middle":
                     at = self._read_words(text, at, "input")
-                    parts += ["{"] * (self._stage == "input")
+                    parts += ["{"] * self._words.is_over
                 case "input":
                     end = self._read_input(text, at)
                     parts.append(text[at:end])

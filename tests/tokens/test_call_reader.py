@@ -25,9 +25,8 @@ LLAMA3 = CallWriting(arguments_key="parameters")
 def _read(writing: CallWriting, pieces: Sequence[str | int]) -> list[Scanned]:
     """The calls, each as a whole; what was none comes with the last."""
     reader = call_reader(writing)
-    news = [
-        each for piece in pieces for each in (reader.mark if isinstance(piece, int) else reader.feed)(piece)
-    ]  # pyright: ignore[reportArgumentType]
+    told = [reader.mark(piece) if isinstance(piece, int) else reader.feed(piece) for piece in pieces]
+    news = [each for some in told for each in some]
     found = [Scanned()]
     for each in [*news, *reader.finish()]:
         if each.name is not None:
