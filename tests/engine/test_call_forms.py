@@ -131,6 +131,18 @@ async def test_a_free_reply_is_a_text_or_valid_calls(client: LocalClient, name: 
         assert name != "llama31" or not text.lstrip().startswith("{")
 
 
+@pytest.mark.parametrize("name", ["llama31", "mistral_v3", "mistral_marked"])
+async def test_a_free_reply_that_begins_like_a_call_is_one(client: LocalClient, name: str) -> None:
+    """So hot that each first word is about as likely; one that begins a call shows nothing yet."""
+    for seed in range(4000):
+        hot = ask(name, max_tokens=1, sampling=Sampling(seed=seed, temperature=50.0))
+        if not (await collect(client.stream(hot))).content:
+            break
+    message = await collect(client.stream(replace(hot, max_tokens=400)))
+    assert calls_of(message)
+    assert not text_of(message.content)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 async def test_a_reply_that_must_not_call_is_a_text(client: LocalClient, name: str) -> None:
     for seed in range(4):
