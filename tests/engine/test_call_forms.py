@@ -134,10 +134,10 @@ async def test_a_free_reply_is_a_text_or_valid_calls(client: LocalClient, name: 
 @pytest.mark.parametrize("name", ["llama31", "mistral_v3", "mistral_marked"])
 async def test_a_free_reply_that_begins_like_a_call_is_one(client: LocalClient, name: str) -> None:
     """So hot that each first word is about as likely; one that begins a call shows nothing yet."""
-    for seed in range(4000):
-        hot = ask(name, max_tokens=1, sampling=Sampling(seed=seed, temperature=50.0))
-        if not (await collect(client.stream(hot))).content:
-            break
+    hot = ask(name, max_tokens=1, sampling=Sampling(seed=0, temperature=50.0))
+    while (await collect(client.stream(hot))).content:
+        hot = replace(hot, sampling=replace(hot.sampling, seed=(hot.sampling.seed or 0) + 1))
+        assert hot.sampling.seed != 4000
     message = await collect(client.stream(replace(hot, max_tokens=400)))
     assert calls_of(message)
     assert not text_of(message.content)
