@@ -3,7 +3,7 @@
 A grammar is armed when its phase begins: the answer's with the first token after the thought, the one for
 calls anew with every call. It sees every token of its phase in order, and no other. Where the text so far is
 complete, the tokens that leave the phase join what it allows: the end of the turn, the opening of a call
-behind or instead of a text, the end of a call.
+behind or instead of a text, the end of a call. A call without a marker begins with its grammar's first word.
 Enters: phases and tokens. Leaves: for a sampled token, the ids that the grammar allows. Read next:
 `grammar.py`, which makes grammars.
 """
@@ -105,6 +105,7 @@ class Keeper:
         self._matcher: Matcher | None = None
         self._answer: Matcher | None = None
         self._phase: Phase = "choose"
+        self._num_calls = 0
         self.is_broken = False
 
     @property
@@ -114,23 +115,28 @@ class Keeper:
 
     def enter(self, state: PhaseState) -> None:
         """Arm or disarm as a phase begins."""
-        before, self._phase = self._phase, state.phase
+        is_same = (state.phase, state.num_calls) == (self._phase, self._num_calls)
+        self._phase, self._num_calls = state.phase, state.num_calls
         if state.phase in _TEXT:
             if self._answer is None and self._constraint.answer is not None:
                 self._answer = self._constraint.answer.matcher()
             self._matcher = self._answer
         elif state.phase != "tool":
             self._matcher = None
-        elif before != "tool":
+        elif not is_same:
             self._matcher = None if self._constraint.call is None else self._constraint.call.matcher()
 
     def advance(self, token: int, state: PhaseState) -> None:
         """A token was sampled, which led to this state. Raises GrammarError."""
-        is_within = state.phase == self._phase or (state.phase in _TEXT and self._phase in _TEXT)
-        if self._matcher is not None and is_within:
+        was_text, has_called = self._phase in _TEXT, state.num_calls != self._num_calls
+        is_within = state.phase == self._phase or (state.phase in _TEXT and was_text)
+        if self._matcher is not None and is_within and not has_called:
             self._matcher.advance(token)
-        if state.phase != self._phase:
+        if state.phase != self._phase or has_called:
             self.enter(state)
+        is_bare = was_text and has_called and token in self._tokens.calls.bare_starts
+        if self._matcher is not None and is_bare:
+            self._matcher.advance(token)
 
     def allow(self, row: BitRow) -> bool:
         """Write down the ids that may come next, those that leave the phase included. False where no grammar
@@ -150,13 +156,15 @@ class Keeper:
 
     def _exits(self, ends: Ends) -> tuple[int, ...]:
         """The ids that leave the phase, where they may."""
-        tokens, opens = self._tokens, self._tokens.tool_call
+        tokens, opens, calls = self._tokens, self._tokens.tool_call, self._constraint.calls
         if self._phase == "tool":
-            closes = tokens.end_tool_call
-            return (closes,) if ends.may and closes is not None else ()
+            closes = tokens.end if tokens.end_tool_call is None else (tokens.end_tool_call,)
+            reopens = (opens,) if tokens.calls.reopen and calls.is_parallel and opens is not None else ()
+            return (*closes, *reopens) if ends.may else ()
         # An answer without a word comes out only where the grammar knows no other.
         exits = tokens.end if ends.may and (self._phase == "answer" or ends.must) else ()
-        may_call = self._constraint.calls.is_offered and (ends.may or self._phase == "start")
+        has_place = self._phase == "start" or (ends.may and tokens.calls.follow_text)
+        may_call = calls.is_offered and has_place
         return (*exits, opens) if may_call and opens is not None else exits
 
 

@@ -214,6 +214,7 @@ class EngineCore:
                 stop_sequences=stops,
                 is_continued=request.is_continued,
                 is_verbatim=request.constraint.answer is not None and not request.sources,
+                may_call=request.constraint.calls.is_offered,
             ),
             request.sources,
             request.stop_sequences,

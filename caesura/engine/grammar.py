@@ -67,14 +67,16 @@ class GrammarCompiler:
         token_bytes: Sequence[bytes],
         *,
         markers: Collection[int] = (),
+        marks: Collection[int] = (),
         limits: GrammarLimits = GrammarLimits(),
         clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """token_bytes, markers: see `Vocabulary`. clock: seconds that the thread has worked, so that a busy
-        machine makes no schema invalid.
+        """token_bytes, markers, marks: see `Vocabulary`. clock: seconds that the thread has worked, so that a
+        busy machine makes no schema invalid.
         """
         self._token_bytes = token_bytes
         self._markers = markers
+        self._marks = marks
         self._limits = limits
         self._clock = clock
         self._texts = KeptTexts(limits.max_kept_characters)
@@ -105,7 +107,7 @@ class GrammarCompiler:
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
-        return Vocabulary(self._token_bytes, self._markers)
+        return Vocabulary(self._token_bytes, self._markers, self._marks)
 
     def _compile(self, source: GrammarSource) -> TokenGrammar:
         # Sorting a large vocabulary, which happens once, must not count against a deadline.

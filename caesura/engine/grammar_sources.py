@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from caesura.engine.citation_grammar import counts_text
@@ -16,6 +16,7 @@ from caesura.messages.chunks import Source
 from caesura.messages.content import Tool
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.request import OutputFormat, ToolChoice
+from caesura.tokens.call_writing import CallWriting
 
 Kind = Literal["json_schema", "xml", "yaml", "lark", "regex", "calls", "citations"]
 
@@ -28,12 +29,14 @@ class GrammarSource:
     text: the schema as JSON, the Lark grammar, the regular expression, or a list of tools as JSON; for
         citations a list of how many chunks each source has.
     path: where the request holds it, for errors; for calls the places of the tools, in order.
+    writing: how calls read, for calls.
     tenant: whose wish it is: what was compiled for one makes no request of another noticeably faster.
     """
 
     kind: Kind
     text: str
     path: tuple[str, ...]
+    writing: CallWriting = CallWriting()  # noqa: RUF009 (immutable)
     tenant: str = ""
 
 
@@ -52,8 +55,14 @@ def citations_source(sources: Sequence[Source]) -> GrammarSource:
     return GrammarSource(kind="citations", text=counts_text(sources), path=("messages",))
 
 
-def calls_source(tools: Sequence[Tool], choice: ToolChoice) -> GrammarSource | None:
-    """The grammar of one call: of any of the tools, or of the one that is chosen; None where none may be."""
+def calls_source(
+    tools: Sequence[Tool],
+    choice: ToolChoice,
+    writing: CallWriting = CallWriting(),  # noqa: B008 (immutable)
+) -> GrammarSource | None:
+    """The grammar of one call, or one list of them: of any of the tools, or of the one that is chosen; None
+    where none may be.
+    """
     if choice.mode == "none" or not tools:
         return None
     held = [
@@ -61,7 +70,8 @@ def calls_source(tools: Sequence[Tool], choice: ToolChoice) -> GrammarSource | N
         for at, tool in enumerate(tools)
         if tool.shown != "nowhere" and (choice.mode != "tool" or tool.name == choice.name)
     ]
-    return _source("calls", _json([call for _, call in held], "tools"), tuple(path for path, _ in held))
+    source = _source("calls", _json([call for _, call in held], "tools"), tuple(path for path, _ in held))
+    return replace(source, writing=writing)
 
 
 def _source(kind: Kind, text: str, path: tuple[str, ...]) -> GrammarSource:

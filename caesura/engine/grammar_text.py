@@ -114,7 +114,7 @@ def _schema(
 def _calls(source: GrammarSource, effort: Effort) -> GrammarText:
     calls = [Call(each["name"], each["schema"]) for each in json.loads(source.text)]
     try:
-        return _text(calls_grammar(calls, effort), source.path)
+        return _text(calls_grammar(calls, effort, source.writing), source.path)
     except SchemaRefusedError as refused:
         raise refusal(source.path[refused.document], refused) from refused
 

@@ -53,7 +53,9 @@ class KeptTexts:
 
 def _key(source: GrammarSource) -> bytes:
     tenant = hashlib.sha256(source.tenant.encode()).hexdigest()
-    return hashlib.sha256("\0".join([tenant, source.kind, *source.path, source.text]).encode()).digest()
+    return hashlib.sha256(
+        "\0".join([tenant, source.kind, repr(source.writing), *source.path, source.text]).encode()
+    ).digest()
 
 
 def _size(known: Known) -> int:

@@ -168,7 +168,11 @@ def grammar_compiler(loaded: LoadedModel) -> GrammarCompiler:
     """
     tokens = loaded.chat_format.phase_tokens
     steering = {tokens.think, tokens.end_think, *tokens.end, *tokens.never}
-    return GrammarCompiler(loaded.tokenizer.token_bytes, markers=steering | loaded.tokenizer.marker_ids)
+    return GrammarCompiler(
+        loaded.tokenizer.token_bytes,
+        markers=steering | loaded.tokenizer.marker_ids,
+        marks=tokens.calls.writing.marks,
+    )
 
 
 def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:

@@ -45,6 +45,7 @@ from caesura.messages.fingerprints import Fingerprints
 from caesura.messages.fold import MessageFold
 from caesura.messages.request import Effort, MessagesRequest
 from caesura.messages.response import ModelInfo, StopReason
+from caesura.tokens.call_writing import CallHabits
 from caesura.tokens.phase_tokens import Opening
 from caesura.tokens.prompt import Breakpoint, Prompt
 from caesura.tokens.text_memory import TextMemory
@@ -80,6 +81,11 @@ class _Served(NamedTuple):
     warms_tails: bool
     grammars: GrammarCompiler
     enforces_grammars: bool
+
+    @property
+    def habits(self) -> CallHabits:
+        """How the model calls tools."""
+        return self.loaded.chat_format.phase_tokens.calls
 
     @property
     def enforced_grammars(self) -> GrammarCompiler | None:
@@ -153,7 +159,7 @@ class LocalClient:
         served = self._find(request.model)
         _check_wishes(request, served)
         _check_limits(0, request, served)
-        await constraint_of(request, served.enforced_grammars, ())
+        await constraint_of(request, served.enforced_grammars, (), served.habits)
 
     async def models(self) -> list[ModelInfo]:
         """The models on offer, the default one first, with the window that their engines can hold. Forms are
@@ -201,7 +207,7 @@ class LocalClient:
             sampling=request.sampling,
             budget_tokens=_budget(request),
             stop_sequences=request.stop_sequences,
-            constraint=await constraint_of(request, served.enforced_grammars, prompt.sources),
+            constraint=await constraint_of(request, served.enforced_grammars, prompt.sources, served.habits),
             tenant=request.tenant,
             retentions=tuple(map(_retention, prompt.breakpoints)),
             sources=prompt.sources,

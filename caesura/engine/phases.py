@@ -14,6 +14,9 @@ sequence at once and computed as one chunk, so a forced token never competes wit
 A call stands where text could, if tools are offered; after a call comes another or the end, and no text.
 Where a call is wanted, `call` takes the place of `start`: nothing but `tool_call` can be sampled. Where only
 one call may be made, the reply is done with its end. What is inside a call is the grammar's business.
+Models write calls in several forms (`caesura/tokens/call_forms.py`). In some, no id closes a call: the turn
+ends behind it, or the next call opens; in some, calls stand at the beginning of a reply only; and in some no
+marker has to open one: there a brace as the first word does, and a wanted call begins as `tool`.
 
 Counts: `num_thinking` is the tokens inside the thought, closing text included, markers excluded;
 `num_output` is every token, sampled or forced, markers and the end token included; except that a reply of
@@ -31,7 +34,16 @@ from caesura.tokens.phase_tokens import Opening, PhaseTokens
 
 Phase = Literal["choose", "think", "start", "answer", "call", "tool", "next", "done"]
 MaskName = Literal[
-    "choose", "think", "start", "answer", "call", "tool", "next", "start_or_call", "answer_or_call"
+    "choose",
+    "think",
+    "start",
+    "answer",
+    "call",
+    "tool",
+    "next",
+    "start_or_call",
+    "answer_or_call",
+    "tool_or_call",
 ]
 
 ANSWER_RESERVE = 64
@@ -53,20 +65,24 @@ def masks(tokens: PhaseTokens) -> dict[MaskName, Mask]:
 
     The first token only decides; a thought can end in no other way than `end_think`; an answer cannot
     close a thought that is closed, nor end before it has started; a call can end in no other way than
-    `end_tool_call`. Where the model knows no calls, what speaks of them is never asked for.
+    `end_tool_call`, or, where there is none, with the turn. Where the model knows no calls, what speaks of
+    them is never asked for.
     """
+    calls = tokens.calls
     opens, closes = _ids(tokens.tool_call), _ids(tokens.end_tool_call)
     structure = _distinct((*tokens.never, tokens.think, *opens, *closes))
     started, written = (*structure, tokens.end_think, *tokens.end), (*structure, tokens.end_think)
+    called = _without(started if closes else written, (*closes, *calls.writing.marks))
     return {
         "choose": Mask((tokens.think, tokens.end_think), ()),
         "think": Mask(None, _distinct((*structure, *tokens.end))),
         "start": Mask(None, _distinct(started)),
         "answer": Mask(None, _distinct(written)),
-        "start_or_call": Mask(None, _without(started, opens)),
+        "start_or_call": Mask(None, _without((*started, *calls.unclear_starts), opens)),
         "answer_or_call": Mask(None, _without(written, opens)),
         "call": Mask(opens, ()),
-        "tool": Mask(None, _without(started, closes)),
+        "tool": Mask(None, called),
+        "tool_or_call": Mask(None, _without(called, opens)),
         "next": Mask(_distinct((*opens, *tokens.end, *tokens.between_calls)), ()),
     }
 
@@ -135,21 +151,23 @@ class PhaseMachine:
         """The state before the first token. Where no thought fits, it is closed, or declined, at once."""
         if opening == "choose" and self.close_at < 1:
             num_output = 1 if self.max_tokens > 1 else 0
-            return Move(PhaseState(self._opening, 0, num_output), (self.tokens.end_think,))
-        return self._settle(PhaseState(self._opening if opening == "answer" else opening))
+            return Move(self._opened(0, num_output), (self.tokens.end_think,))
+        return self._settle(self._opened(0, 0) if opening == "answer" else PhaseState(opening))
 
     def advance(self, state: PhaseState, token: int) -> Move:
         """One sampled token further."""
         num_output = state.num_output + 1
         if state.phase == "think":
             if token == self.tokens.end_think:
-                return Move(PhaseState(self._opening, state.num_thinking, num_output), ())
+                return Move(self._opened(state.num_thinking, num_output), ())
             return self._settle(PhaseState("think", state.num_thinking + 1, num_output))
         if state.phase == "choose":
-            chosen: Phase = "think" if token == self.tokens.think else self._opening
-            return self._settle(PhaseState(chosen, 0, num_output))
+            does_think = token == self.tokens.think
+            return self._settle(
+                PhaseState("think", 0, num_output) if does_think else self._opened(0, num_output)
+            )
         phase = self._after(state.phase, token)
-        has_begun = phase == "tool" and state.phase != "tool"
+        has_begun = phase == "tool" and (state.phase != "tool" or self._reopens(token))
         return Move(PhaseState(phase, state.num_thinking, num_output, state.num_calls + has_begun), ())
 
     def mask(self, phase: Phase, *, has_grammar: bool = False) -> MaskName:
@@ -159,29 +177,44 @@ class PhaseMachine:
         if phase == "start" and not has_grammar:
             return "start_or_call" if self.calls.is_offered else "start"
         if phase in ("start", "answer"):
-            return "answer_or_call" if self.calls.is_offered else "answer"
+            may_call = self.calls.is_offered and (phase == "start" or self.tokens.calls.follow_text)
+            return "answer_or_call" if may_call else "answer"
+        if phase == "tool" and self.calls.is_parallel and self.tokens.calls.reopen:
+            return "tool_or_call"
         assert phase != "done"
         return phase
 
-    @property
-    def _opening(self) -> Phase:
-        """How an answer begins."""
-        return "call" if self.calls.is_wanted else "start"
+    def _opened(self, num_thinking: int, num_output: int) -> PhaseState:
+        """The state in which an answer begins."""
+        if not self.calls.is_wanted:
+            return PhaseState("start", num_thinking, num_output)
+        if self.tokens.calls.bare_starts:
+            return PhaseState("tool", num_thinking, num_output, num_calls=1)
+        return PhaseState("call", num_thinking, num_output)
+
+    def _reopens(self, token: int) -> bool:
+        """Whether an id within a call ends it and opens the next."""
+        may_reopen = self.tokens.calls.reopen and self.calls.is_parallel
+        return may_reopen and token == self.tokens.tool_call
 
     def _after(self, phase: Phase, token: int) -> Phase:
         """The phase that a token of the answer leads to."""
+        tokens = self.tokens
         if phase == "tool":
-            if token != self.tokens.end_tool_call:
+            if tokens.end_tool_call is None:
+                return "done" if token in tokens.end else "tool"
+            if token != tokens.end_tool_call:
                 return "tool"
             return "next" if self.calls.is_parallel else "done"
-        if self.calls.is_offered and token == self.tokens.tool_call:
+        is_bare = phase == "start" and token in tokens.calls.bare_starts
+        if self.calls.is_offered and (is_bare or token == tokens.tool_call):
             return "tool"
-        if token in self.tokens.end:
+        if token in tokens.end:
             return "done"
         if phase in ("next", "call"):
             # What stands between two calls announces the second.
             return "call"
-        return phase if token in self.tokens.blank else "answer"
+        return phase if token in tokens.blank else "answer"
 
     def _settle(self, state: PhaseState) -> Move:
         """Close the thought if it may not grow."""
@@ -190,7 +223,7 @@ class PhaseMachine:
             return Move(state, ())
         forced = (*self.closing, self.tokens.end_think)
         num_thinking = state.num_thinking + len(self.closing)
-        return Move(PhaseState(self._opening, num_thinking, state.num_output + len(forced)), forced)
+        return Move(self._opened(num_thinking, state.num_output + len(forced)), forced)
 
 
 def phase_machine(
@@ -207,8 +240,8 @@ def phase_machine(
     closing text is left out and `end_think` alone is forced.
     Raises ValueError for calls of tools where the model knows none.
     """
-    if calls.is_offered and (tokens.tool_call is None or tokens.end_tool_call is None):
-        raise ValueError("this model has no tokens that open and close a call of a tool")
+    if calls.is_offered and not tokens.can_call:
+        raise ValueError("this model knows no calls of tools")
     before_answer = max_tokens - min(ANSWER_RESERVE, max_tokens // 2)
     closing, close_at = tokens.closing, before_answer - len(tokens.closing) - 1
     if close_at < 1:

@@ -23,7 +23,7 @@ class TokenMatcher:
     """A `Matcher`."""
 
     def __init__(self, matcher: LLMatcher, text_bits: Bits) -> None:
-        """text_bits: the ids that are text."""
+        """text_bits: the ids that are text, or named by the grammar."""
         self._matcher = matcher
         self._text_bits = text_bits
 
@@ -80,14 +80,16 @@ class _NamedTokens:
 class Vocabulary:
     """Makes grammars over one vocabulary. Sorting a large one takes a second."""
 
-    def __init__(self, token_bytes: Sequence[bytes], markers: Collection[int]) -> None:
+    def __init__(
+        self, token_bytes: Sequence[bytes], markers: Collection[int], marks: Collection[int] = ()
+    ) -> None:
         """token_bytes: what each id stands for; nothing for special tokens. markers: ids that are no text
-        whatever their bytes.
+        whatever their bytes. marks: those of them that a grammar may name, by `<[id]>`.
         """
-        hidden = {token for token, piece in enumerate(token_bytes) if not piece} | set(markers)
+        hidden = {token for token, piece in enumerate(token_bytes) if not piece} | {*markers, *marks}
         named = _NamedTokens(token_bytes, hidden)
         self._num_ids = len(token_bytes)
-        self._text_bits = _text_bits(self._num_ids, hidden)
+        self._text_bits = _text_bits(self._num_ids, hidden - set(marks))
         self._tokenizer = LLTokenizer(TokenizerWrapper(named))
 
     def grammar(self, text: str, *, max_lexer_states: int) -> TokenGrammar:

@@ -68,11 +68,13 @@ class ChatFormat(Protocol):
         stop_sequences: Sequence[str] = (),
         is_continued: bool = False,
         is_verbatim: bool = False,
+        may_call: bool = False,
     ) -> BlockParser:
         """A parser for what follows a prompt rendered with `opening`.
 
         is_continued: whether that prompt ends within the reply's own text (a prefill).
         is_verbatim: a grammar holds for the answer, so none of its whitespace is the format's own.
+        may_call: tools are offered, so where calls have no marker, an answer can turn out to be one.
         """
         ...
 
@@ -145,6 +147,7 @@ class CaesuraFormat:
         stop_sequences: Sequence[str] = (),
         is_continued: bool = False,
         is_verbatim: bool = False,
+        may_call: bool = False,
     ) -> BlockParser:
         """See `ChatFormat.parser`. Here a reply begins like any other text, and all whitespace is its own."""
         return BlockParser(self.tokenizer.token_bytes, self._phase_tokens, opening, stop_sequences)

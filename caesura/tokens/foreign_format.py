@@ -2,8 +2,8 @@
 
 The template renders placeholders (`template_messages.py`); what it wrote around them is encoded with its
 markers, what they stand for without any (`foreign_tokenizer.py`). Thinking is offered where the tokenizer
-holds `<think>` and `</think>` as tokens and the template knows them; tools where it holds `<tool_call>` and
-`</tool_call>` and the template writes JSON between them.
+holds `<think>` and `</think>` as tokens and the template knows them; tools where the template writes calls in
+one of the forms of `call_forms.py`, and the tokenizer holds its markers.
 Enters: a `Conversation`. Leaves: a `Prompt`, without spans, which only training asks for and for our own
 format. Read next: `template_traits.py`, which finds out what a template does.
 """
@@ -28,6 +28,8 @@ from caesura.messages.content import (
     text_of,
     text_turn,
 )
+from caesura.tokens.call_forms import CallForm
+from caesura.tokens.call_writing import CallHabits
 from caesura.tokens.chat_format import CLOSING_TEXT
 from caesura.tokens.document_text import without_documents
 from caesura.tokens.foreign_tokenizer import ForeignTokenizer, Piece
@@ -35,6 +37,7 @@ from caesura.tokens.jinja_template import ChatTemplate
 from caesura.tokens.parser import BlockParser
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
 from caesura.tokens.prompt import Breakpoint, Prompt
+from caesura.tokens.template_calls import between_ids, call_habits, why_no_calls
 from caesura.tokens.template_messages import (
     MessageStyle,
     Placeholders,
@@ -42,8 +45,8 @@ from caesura.tokens.template_messages import (
     template_messages,
     template_tools,
 )
-from caesura.tokens.template_tools import END_TOOL_CALL, TOOL_CALL, forks, num_common
-from caesura.tokens.template_traits import END_THINK, THINK, ToolMarkers, find_traits
+from caesura.tokens.template_tools import Fork, forks, num_common
+from caesura.tokens.template_traits import END_THINK, THINK, find_traits
 from caesura.tokens.text_memory import TenantTexts
 from caesura.tokens.tokenizer import TokenizerError
 
@@ -66,7 +69,7 @@ class _Written(NamedTuple):
 class ForeignFormat:
     """A `ChatFormat` made of a tokenizer and a template.
 
-    tool_markers: the form in which the template writes tool calls; None where it knows none.
+    call_form: the form in which the template writes calls of tools; None where the model cannot call any.
     """
 
     def __init__(
@@ -103,8 +106,8 @@ class ForeignFormat:
         return self._traits.can_think
 
     @property
-    def tool_markers(self) -> ToolMarkers | None:
-        return self._traits.tools
+    def call_form(self) -> CallForm | None:
+        return None if self._traits.calls is None else self._traits.calls.form
 
     @property
     def is_append_only(self) -> bool:
@@ -124,7 +127,7 @@ class ForeignFormat:
         prompt = self._render(conversation, opening, texts)
         marks = [*prompt.breakpoints]
         for fork in forks(conversation):
-            ids = self._render(fork.told, opening, texts).ids
+            ids = self._fork_ids(fork, opening, texts)
             marks.append(Breakpoint(position=num_common(prompt.ids, ids), control=fork.control))
         ordered = sorted(marks, key=lambda mark: mark.position)
         return replace(prompt, breakpoints=tuple(ordered), sources=sources)
@@ -136,6 +139,7 @@ class ForeignFormat:
         stop_sequences: Sequence[str] = (),
         is_continued: bool = False,
         is_verbatim: bool = False,
+        may_call: bool = False,
     ) -> BlockParser:
         layout = self._traits.style.layout
         return BlockParser(
@@ -145,7 +149,16 @@ class ForeignFormat:
             stop_sequences,
             replace(layout, before_answer="", before_call="") if is_verbatim else layout,
             None if is_continued or is_verbatim else self._first_bytes,
+            may_call=may_call,
         )
+
+    def _fork_ids(self, fork: Fork, opening: Opening | None, texts: TenantTexts | None) -> tuple[int, ...]:
+        try:
+            return self._render(fork.told, opening, texts).ids
+        except ValueError:
+            if fork.ended is None:
+                raise
+            return self._render(fork.ended, None, texts).ids
 
     def _check(self, conversation: Conversation, opening: Opening | None) -> None:
         if conversation.is_prefilled and opening is not None:
@@ -159,15 +172,7 @@ class ForeignFormat:
                 f"{END_THINK}; disable thinking"
             )
         if self._traits.calls is None and _has_tools(conversation):
-            raise ValueError(f"this model cannot call tools: {self._why_no_calls()}")
-
-    def _why_no_calls(self) -> str:
-        known = self._traits.tools
-        if known is None:
-            return "its chat template knows none"
-        if known.style == "hermes" and None in (known.open_id, known.close_id):
-            return f"its tokenizer does not hold {TOOL_CALL} and {END_TOOL_CALL} as tokens"
-        return f"its chat template does not write them as JSON between {TOOL_CALL} and {END_TOOL_CALL}"
+            raise ValueError(f"this model cannot call tools: {why_no_calls(self._template, self.tokenizer)}")
 
     def _render(
         self, conversation: Conversation, opening: Opening | None, texts: TenantTexts | None
@@ -240,14 +245,15 @@ class ForeignFormat:
     def _find_phase_tokens(self, end: Sequence[int]) -> PhaseTokens:
         tokenizer = self.tokenizer
         markers = tokenizer.markers
+        calls = self._traits.calls
         named = [markers.get(self._template.special_tokens.get("eos_token", "")), self._traits.end]
+        named += [calls.end] if calls else []
         ends = tuple(dict.fromkeys([*end, *(token for token in named if token is not None)]))
         if not ends or not set(ends) <= set(range(tokenizer.vocab_size)):
             raise ValueError(
                 f"the ids that end a turn are {list(ends)}; give `eos_token_id` of generation_config.json "
                 f"one or more ids of the tokenizer, which has {tokenizer.vocab_size}"
             )
-        calls = self._traits.calls
         thinking = {markers[THINK], markers[END_THINK]} if self.can_think else set[int]()
         never = sorted(tokenizer.special - thinking - set(ends)) or [tokenizer.token_bytes.index(_NO_TEXT)]
         return PhaseTokens(
@@ -258,20 +264,11 @@ class ForeignFormat:
             closing=self._closing() if self.can_think else (),
             never=tuple(never),
             blank=tokenizer.blank_ids,
-            tool_call=markers[TOOL_CALL] if calls else None,
-            end_tool_call=markers[END_TOOL_CALL] if calls else None,
-            between_calls=self._single(calls.between) if calls else (),
+            tool_call=markers.get(calls.form.opens or "") if calls else None,
+            end_tool_call=markers.get(calls.form.closes or "") if calls else None,
+            between_calls=between_ids(calls, tokenizer) if calls else (),
+            calls=call_habits(calls, tokenizer) if calls else CallHabits(),
         )
-
-    def _single(self, text: str) -> tuple[int, ...]:
-        """The one id of a text between two markers; nothing where it takes more, or none."""
-        around = [
-            Piece(END_TOOL_CALL, is_template=True),
-            Piece(text, False),
-            Piece(TOOL_CALL, is_template=True),
-        ]
-        ids = self.tokenizer.encode(around).ids[1:-1]
-        return tuple(ids) if len(ids) == 1 else ()
 
     def _closing(self) -> tuple[int, ...]:
         """The closing text as it is written inside a thought, with the whitespace before `</think>`."""

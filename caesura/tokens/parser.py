@@ -9,8 +9,8 @@ word: before a call it is nothing.
 A call opens its block with its name, and its arguments are passed on as they come, unread. One that is cut
 ends where it was cut; before its name was there, nothing is left of it. What stands in a call's place and is
 no call (a grammar lets no such thing happen) becomes a text block, from where it goes wrong; a stop sequence
-is looked for in neither.
-Enters: ids. Leaves: block events, and the stop sequence that matched. Read next: `call_scanner.py`,
+is looked for in neither. Where calls need no marker, a brace that opens the answer begins one.
+Enters: ids. Leaves: block events, and the stop sequence that matched. Read next: `call_reader.py`,
 `stop_sequences.py`, `layout.py`.
 """
 
@@ -23,7 +23,8 @@ from typing import Literal
 
 from caesura.messages.content import Block, TextBlock, ThinkingBlock, ToolUseBlock
 from caesura.messages.events import BlockStart, BlockStop, Event, InputJsonDelta, TextDelta, ThinkingDelta
-from caesura.tokens.call_scanner import CallScanner, Scanned
+from caesura.tokens.call_reader import call_reader
+from caesura.tokens.call_scanner import Scanned
 from caesura.tokens.layout import Layout, hold_back, trim_start
 from caesura.tokens.phase_tokens import Opening, PhaseTokens
 from caesura.tokens.stop_sequences import StopMatcher
@@ -54,10 +55,11 @@ class BlockParser:
         first_bytes: Sequence[bytes] | None = None,
         *,
         call_id: Callable[[], str] = random_call_id,
+        may_call: bool = False,
     ) -> None:
         """first_bytes: what the reply's first token stands for; None: what it does anywhere.
 
-        call_id: gives each call its id.
+        call_id: gives each call its id. may_call: whether an answer can be a call without a marker.
         """
         self._token_bytes = token_bytes
         # Of the next token. Special markers are no text, so what follows them can still be the first.
@@ -68,7 +70,10 @@ class BlockParser:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._layout = layout
         self._call_id = call_id
-        self._scanner = CallScanner()
+        self._calls = tokens.calls.writing
+        self._reader = call_reader(self._calls)
+        # Whether the next word could be the first one of a call that no marker opens.
+        self._is_bare = may_call and bool(tokens.calls.bare_starts)
         # Of the format's whitespace: what may still come before the text, and what may be its end.
         self._lead = self._held = ""
         self._blank: list[str] = []
@@ -86,6 +91,8 @@ class BlockParser:
             self._pieces = self._token_bytes
         if token == self._tokens.tool_call:
             return self._begin_call()
+        if self._state == "call" and token in self._calls.marks:
+            return [*self._flush(), *self._call(self._reader.mark(token))]
         if token == self._tokens.end_tool_call and self._state in ("call", "stray"):
             return [*self._close(), *self._enter("answer", "")]
         if token == self._tokens.think:
@@ -117,7 +124,8 @@ class BlockParser:
         closed = self._close(is_before_call=True)
         if self.stop_sequence is None:
             self._enter("call", "")
-            self._scanner = CallScanner()
+            self._reader = call_reader(self._calls)
+            self._is_bare = False
             self._matcher.restart()
         return closed
 
@@ -136,7 +144,7 @@ class BlockParser:
         """tail: the format's whitespace that a closed thought may end with."""
         events = [*self._begin_thought(), *self._flush(tail)]
         if self._state == "call":
-            events += self._call(self._scanner.finish())
+            events += self._call(self._reader.finish())
         elif self._state in ("choose", "answer"):
             events += self._last_words(is_before_call=is_before_call)
         return [*events, *self._stop()]
@@ -154,12 +162,21 @@ class BlockParser:
                 text, self._held = hold_back(self._held + text, "" if is_last else self._layout.after_thought)
                 return self._thinking_delta(text.removesuffix(tail), num_tokens)
             case "call":
-                return self._call(self._scanner.feed(text))
+                return self._call(self._reader.feed(text))
             case "stray":
                 return self._text_delta(text)
+            case _ if self._opens_call(text):
+                return [*self._begin_call(), *self._call(self._reader.feed(text.lstrip()))]
             case _:
                 passed, self.stop_sequence = self._matcher.feed(text, is_last=is_last)
                 return self._words(passed)
+
+    def _opens_call(self, text: str) -> bool:
+        """Whether the answer's first word is here, and begins a call."""
+        if not self._is_bare or not text.strip():
+            return False
+        self._is_bare = False
+        return text.lstrip().startswith("{")
 
     def _words(self, text: str) -> list[Event]:
         """More of an answer, but for the whitespace that could turn out to belong to no text."""
@@ -179,12 +196,16 @@ class BlockParser:
             return self._text_delta("" if held == self._layout.before_call else held)
         return self._text_delta(held if self.has_calls else blank + held)
 
-    def _call(self, scanned: Scanned) -> list[Event]:
-        """The events of a call that has come further."""
+    def _call(self, found: Sequence[Scanned]) -> list[Event]:
+        """The events of calls that have come further."""
+        return [event for scanned in found for event in self._scanned(scanned)]
+
+    def _scanned(self, scanned: Scanned) -> list[Event]:
         events: list[Event] = []
         if scanned.name is not None:
             self.has_calls = True
-            events += self._open(ToolUseBlock(id=self._call_id(), name=scanned.name, input={}))
+            call = ToolUseBlock(id=self._call_id(), name=scanned.name, input={})
+            events += [*self._stop(), *self._open(call)]
         if scanned.input:
             events.append(InputJsonDelta(index=self._index, partial_json=scanned.input))
         if scanned.rest.strip():

@@ -30,6 +30,7 @@ from caesura.messages.content import (
     ToolUseBlock,
     Turn,
 )
+from caesura.tokens.call_forms import short_id
 from caesura.tokens.foreign_tokenizer import Piece
 from caesura.tokens.jinja_template import Message
 from caesura.tokens.layout import Layout
@@ -48,12 +49,18 @@ class MessageStyle:
     has_system: whether it shows a system message at the beginning; if not, its text joins the first user's.
     has_later_system: the same for one between turns, whose text joins the user turn before it.
     layout: used for thoughts inside the content.
+    has_short_ids: whether it takes no ids of calls but such of nine letters and digits.
     """
 
     thoughts: ThoughtPlace | None
     has_system: bool
     has_later_system: bool
     layout: Layout
+    has_short_ids: bool = False
+
+    def number(self, call_id: str) -> str:
+        """A call's id as the template takes it."""
+        return short_id(call_id) if self.has_short_ids else call_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +98,21 @@ class Placeholders:
         self.hidden: list[Hidden] = []
 
     def hide(
-        self, text: str, where: str, *, is_optional: bool = False, control: CacheControl | None = None
+        self,
+        text: str,
+        where: str,
+        *,
+        is_optional: bool = False,
+        control: CacheControl | None = None,
+        may_be_json: bool = False,
     ) -> str:
-        """What to show the template in place of a text."""
+        """What to show the template in place of a text. may_be_json: the template may write it as JSON."""
         core = text.strip()
         if not core:
             return text
         start = text.index(core)
-        shown = self._put(Hidden(text=core, where=where, is_optional=is_optional, control=control))
+        hidden = Hidden(text=core, where=where, is_optional=is_optional, control=control)
+        shown = self._put(hidden, '"' if may_be_json else "")
         return f"{text[:start]}{shown}{text[start + len(core) :]}"
 
     def hide_in(self, value: Any) -> Any:
@@ -159,7 +173,9 @@ def template_messages(told: Conversation, style: MessageStyle, texts: Placeholde
         names = {call.id: call.name for call in asked if isinstance(call, ToolUseBlock)}
         blocks, asked = in_order_of_calls(blocks, asked), blocks
         results = [block for block in blocks if isinstance(block, ToolResultBlock)]
-        messages += (_result(block, names.get(block.tool_use_id, ""), where, texts) for block in results)
+        messages += (
+            _result(block, names.get(block.tool_use_id, ""), where, style, texts) for block in results
+        )
         if len(results) < len(blocks) or not results:
             messages.append(_message(role, blocks[len(results) :], where, style, texts))
     return messages
@@ -206,7 +222,11 @@ def _message(
         for block in blocks
         if isinstance(block, TextBlock)
     )
-    calls = [call_form(block, texts.hide_in) for block in blocks if isinstance(block, ToolUseBlock)]
+    calls = [
+        call_form(block, texts.hide_in, style.number(block.id))
+        for block in blocks
+        if isinstance(block, ToolUseBlock)
+    ]
     more = {"tool_calls": calls} if calls else {}
     if not thought:
         return {"role": role, "content": content, **more}
@@ -217,10 +237,12 @@ def _message(
     return {"role": role, "content": f"{opened}{layout.before_answer}{content}", **more}
 
 
-def _result(block: ToolResultBlock, name: str, where: str, texts: Placeholders) -> Message:
+def _result(
+    block: ToolResultBlock, name: str, where: str, style: MessageStyle, texts: Placeholders
+) -> Message:
     # Between the blocks of a result a template has no border that a tool could not write as well.
-    content = texts.hide("\n".join(result_texts(block)), where)
-    return {"role": "tool", "tool_call_id": block.tool_use_id, "name": name, "content": content}
+    content = texts.hide("\n".join(result_texts(block)), where, may_be_json=True)
+    return {"role": "tool", "tool_call_id": style.number(block.tool_use_id), "name": name, "content": content}
 
 
 def _check_readable(blocks: Sequence[Block]) -> None:

@@ -1,13 +1,11 @@
-"""Tools and calls in the form that most chat templates take, and what a template makes of them.
+"""Tools and calls as chat templates take them, whatever they make of them.
 
-Tools are offered where a template writes calls as Hermes' models do, `{"name": ..., "arguments": ...}`
-between two markers: that is what grammar and parser go by. It is found by rendering a small conversation.
-Enters: tools, calls, a template. Leaves: messages' parts, and `CallSpacing`. Read next: `template_traits.py`.
+Enters: tools, calls, a conversation. Leaves: messages' parts, and conversations that part from one at its
+breakpoints. Read next: `template_messages.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -16,26 +14,14 @@ from caesura.messages.content import (
     Block,
     CacheControl,
     Conversation,
-    TextBlock,
     Tool,
     ToolResultBlock,
     ToolUseBlock,
-    Turn,
-    text_turn,
 )
-from caesura.tokens.tool_text import call_text, in_order_of_calls
-
-TOOL_CALL, END_TOOL_CALL = "<tool_call>", "</tool_call>"
+from caesura.tokens.tool_text import in_order_of_calls
 
 # Gives JSON values whose strings are safe to show a template.
 Shown = Callable[[Any], Any]
-
-
-class CallSpacing(NamedTuple):
-    """The whitespace that a template puts between a text and a call, and between two calls."""
-
-    before: str
-    between: str
 
 
 def function_form(tool: Tool, shown: Shown) -> dict[str, Any]:
@@ -47,60 +33,35 @@ def function_form(tool: Tool, shown: Shown) -> dict[str, Any]:
     }
 
 
-def call_form(call: ToolUseBlock, shown: Shown) -> dict[str, Any]:
-    """A call as templates take it."""
+def call_form(call: ToolUseBlock, shown: Shown, number: str) -> dict[str, Any]:
+    """A call as templates take it. number: its id there."""
     function = {"name": call.name, "arguments": shown(call.input)}
-    return {"type": "function", "id": call.id, "function": function}
+    return {"type": "function", "id": number, "function": function}
 
 
-_PROBE_TOOL = Tool(
+PROBE_TOOL = Tool(
     name="probe_tool",
     description="what probing does",
     input_schema={"type": "object", "properties": {"probed": {"type": "string"}}},
 )
-_CALLS = (
-    ToolUseBlock(id="toolu_probe0", name="probe_tool", input={"probed": "é <b>"}),
-    ToolUseBlock(id="toolu_probe1", name="probe_tool", input={"probed": "", "depth": [1, {}]}),
-)
-PROBE = Conversation(
-    turns=(
-        text_turn("user", "a question"),
-        Turn(role="assistant", content=(TextBlock(text="an answer"), *_CALLS)),
-        Turn(
-            role="user",
-            content=tuple(
-                ToolResultBlock(tool_use_id=call.id, content=(TextBlock(text=f"result {number}"),))
-                for number, call in enumerate(_CALLS)
-            ),
-        ),
-    ),
-    tools=(_PROBE_TOOL,),
-)
-
-
-def find_call_spacing(shown: str) -> CallSpacing | None:
-    """Where `shown` is `PROBE` as a template renders it: its spacing if it writes tools and Hermes' calls."""
-    if not all(word in shown for word in ("probe_tool", "what probing does", '"probed"')):
-        return None
-    calls = [
-        rf"{TOOL_CALL}\s*{re.escape(call_text(call.name, call.input))}\s*{END_TOOL_CALL}" for call in _CALLS
-    ]
-    # The question is text 0, the answer 1.
-    found = re.search(rf"\0001\0(\s*){calls[0]}(\s*){calls[1]}", shown)
-    return None if found is None else CallSpacing(*found.groups())
 
 
 class Fork(NamedTuple):
-    """A conversation that parts from another one right behind a breakpoint."""
+    """A conversation that parts from another one right behind a breakpoint.
+
+    ended: one that ends with the breakpoint's turn, for templates that take no other call there; None: a
+        conversation that begins alike needs no turns.
+    """
 
     told: Conversation
     control: CacheControl
+    ended: Conversation | None = None
 
 
 def forks(told: Conversation) -> list[Fork]:
     """One for each breakpoint that stands behind no text, but behind a tool, a call or a result."""
     found = [
-        Fork(replace(told, tools=_parted(told.listed_tools, at, _PROBE_TOOL)), tool.cache_control)
+        Fork(replace(told, tools=_parted(told.listed_tools, at, PROBE_TOOL)), tool.cache_control)
         for at, tool in enumerate(told.listed_tools)
         if tool.cache_control is not None
     ]
@@ -112,7 +73,8 @@ def forks(told: Conversation) -> list[Fork]:
             if isinstance(block, ToolUseBlock | ToolResultBlock) and block.cache_control is not None:
                 turns = list(told.turns)
                 turns[index] = replace(turn, content=_parted_blocks(content, at, block))
-                found.append(Fork(replace(told, turns=tuple(turns)), block.cache_control))
+                ended = replace(told, turns=told.turns[: index + 1])
+                found.append(Fork(replace(told, turns=tuple(turns)), block.cache_control, ended))
     return found
 
 

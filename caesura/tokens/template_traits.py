@@ -7,20 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from caesura.messages.content import Conversation, TextBlock, ThinkingBlock, Turn, text_turn
 from caesura.tokens.foreign_tokenizer import ForeignTokenizer
 from caesura.tokens.jinja_template import ChatTemplate
 from caesura.tokens.layout import Layout
-from caesura.tokens.template_messages import (
-    MessageStyle,
-    Placeholders,
-    ThoughtPlace,
-    template_messages,
-    template_tools,
-)
-from caesura.tokens.template_tools import END_TOOL_CALL, PROBE, TOOL_CALL, CallSpacing, find_call_spacing
+from caesura.tokens.template_calls import FoundCalls, find_calls
+from caesura.tokens.template_messages import MessageStyle, ThoughtPlace
+from caesura.tokens.template_skeleton import skeleton, slot
 
 THINK, END_THINK = "<think>", "</think>"
 
@@ -33,20 +27,6 @@ _THOUGHT = Turn(role="assistant", content=(ThinkingBlock(thinking="a thought"), 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolMarkers:
-    """The form in which a template writes tool calls.
-
-    style: "hermes" (JSON between two markers), "mistral" (a JSON list behind one), "llama3" (JSON alone, or
-        behind one).
-    open_id, close_id: the markers' ids; None where the form has none or it is no single token.
-    """
-
-    style: Literal["hermes", "mistral", "llama3"]
-    open_id: int | None
-    close_id: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
     """What was found.
 
@@ -55,8 +35,7 @@ class Traits:
     has_switch: whether telling the template about thinking changes how a reply opens.
     tail: the whitespace that the template writes behind an answer, and no model does.
     end: the special token that it writes there, if any.
-    tools: how it writes tool calls, if it knows them.
-    calls: the whitespace around calls, where replies can call tools: the form is Hermes', the markers tokens.
+    calls: how it writes calls of tools, if that is a form that is known and the tokenizer holds its markers.
     """
 
     style: MessageStyle
@@ -64,8 +43,7 @@ class Traits:
     has_switch: bool
     tail: str
     end: int | None
-    tools: ToolMarkers | None
-    calls: CallSpacing | None
+    calls: FoundCalls | None
 
 
 def find_traits(template: ChatTemplate, tokenizer: ForeignTokenizer) -> Traits:
@@ -78,10 +56,11 @@ def find_traits(template: ChatTemplate, tokenizer: ForeignTokenizer) -> Traits:
     opened, opened_thinking = (
         skeleton(template, style, _talk(_ASKED), has_reply=True, is_thinking=each) for each in (False, True)
     )
-    calls = _calls(template, style, tokenizer)
+    calls = find_calls(template, style, tokenizer)
     if calls is not None:
-        style = replace(style, layout=replace(style.layout, before_call=calls.before))
-    _, _, after = replied.rpartition(_slot(1))
+        layout = replace(style.layout, before_call=calls.before)
+        style = replace(style, layout=layout, has_short_ids=calls.form.has_short_ids)
+    _, _, after = replied.rpartition(slot(1))
     end = tokenizer.leading_marker(after.lstrip())
     return Traits(
         style=style,
@@ -89,35 +68,8 @@ def find_traits(template: ChatTemplate, tokenizer: ForeignTokenizer) -> Traits:
         has_switch=opened != opened_thinking,
         tail=after[: len(after) - len(after.lstrip())],
         end=end if end in tokenizer.special else None,
-        tools=_tools(template.source, tokenizer),
         calls=calls,
     )
-
-
-def skeleton(
-    template: ChatTemplate,
-    style: MessageStyle,
-    told: Conversation,
-    *,
-    has_reply: bool,
-    is_thinking: bool | None = None,
-) -> str:
-    """What a template writes around texts, which appear as their numbers between NUL characters."""
-    texts = Placeholders()
-    rendered = template.render(
-        template_messages(told, style, texts),
-        has_reply=has_reply,
-        is_thinking=is_thinking,
-        tools=template_tools(told, texts),
-    )
-    pieces, numbers = texts.reveal(rendered)
-    return "".join(
-        piece.text if number is None else _slot(number) for piece, number in zip(pieces, numbers, strict=True)
-    )
-
-
-def _slot(number: int) -> str:
-    return f"\0{number}\0"
 
 
 def _talk(*turns: Turn, system: str = "") -> Conversation:
@@ -156,23 +108,3 @@ def _with_thoughts(template: ChatTemplate, style: MessageStyle) -> MessageStyle:
             layout = Layout(before_thought=before, after_thought=after, before_answer=answer)
             return replace(candidate, layout=layout)
     return style
-
-
-def _tools(source: str, tokenizer: ForeignTokenizer) -> ToolMarkers | None:
-    ids = tokenizer.markers.get
-    if TOOL_CALL in source:
-        return ToolMarkers(style="hermes", open_id=ids(TOOL_CALL), close_id=ids(END_TOOL_CALL))
-    if "[TOOL_CALLS]" in source:
-        return ToolMarkers(style="mistral", open_id=ids("[TOOL_CALLS]"), close_id=None)
-    if "<|python_tag|>" in source:
-        return ToolMarkers(style="llama3", open_id=ids("<|python_tag|>"), close_id=None)
-    return None
-
-
-def _calls(template: ChatTemplate, style: MessageStyle, tokenizer: ForeignTokenizer) -> CallSpacing | None:
-    if not {TOOL_CALL, END_TOOL_CALL} <= tokenizer.markers.keys():
-        return None
-    try:
-        return find_call_spacing(skeleton(template, style, PROBE, has_reply=True))
-    except ValueError:
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from caesura.engine.constraint import (
 )
 from caesura.engine.phases import CallRules, PhaseState
 from caesura.tokens import PhaseTokens
+from caesura.tokens.call_writing import CallHabits, CallWriting
 
 TOKENS = PhaseTokens(
     think=1,
@@ -171,3 +173,59 @@ def test_without_a_constraint_nothing_is_held() -> None:
     keeper = begun(Constraint())
     assert not keeper.is_armed
     assert not keeper.allow(BitBlock(1, NUM_IDS).rows[0])
+
+
+MARKED = replace(TOKENS, end_tool_call=None, calls=CallHabits(writing=CallWriting(marks=(7,)), reopen=True))
+BARE = replace(
+    TOKENS,
+    tool_call=None,
+    end_tool_call=None,
+    calls=CallHabits(bare_starts=(40, 42), follow_text=False, are_parallel=False),
+)
+
+
+def test_a_call_that_nothing_closes_ends_with_the_turn_or_where_the_next_one_opens() -> None:
+    for is_parallel, exits in ((True, {3, 4, 6}), (False, {3, 4})):
+        call = Recorder((40, 41))
+        rules = CallRules(is_offered=True, is_parallel=is_parallel)
+        keeper = Keeper(Constraint(call=call, calls=rules), MARKED)
+        keeper.enter(PhaseState("start"))
+        keeper.advance(6, PhaseState("tool", num_calls=1))
+        assert allowed(keeper) == {40}
+        keeper.advance(40, PhaseState("tool", num_calls=1))
+        keeper.advance(41, PhaseState("tool", num_calls=1))
+        assert allowed(keeper) == exits
+        keeper.advance(6, PhaseState("tool", num_calls=2))
+        assert allowed(keeper) == {40}
+        assert call.heard == [[40, 41], []]
+
+
+def test_the_first_word_of_a_call_without_a_marker_is_heard_by_its_grammar() -> None:
+    call = Recorder((40, 41))
+    keeper = Keeper(Constraint(call=call, calls=CallRules(is_offered=True)), BARE)
+    keeper.enter(PhaseState("start"))
+    assert not keeper.is_armed
+    keeper.advance(10, PhaseState("start"))
+    keeper.advance(40, PhaseState("tool", num_calls=1))
+    assert allowed(keeper) == {41}
+    keeper.advance(41, PhaseState("tool", num_calls=1))
+    assert allowed(keeper) == {3, 4}
+    assert call.heard == [[40, 41]]
+
+
+def test_a_call_that_is_wanted_begins_with_its_grammar_where_no_marker_opens_it() -> None:
+    call = Recorder((40, 41))
+    keeper = Keeper(Constraint(call=call, calls=CallRules(is_offered=True, is_wanted=True)), BARE)
+    keeper.enter(PhaseState("tool", num_calls=1))
+    assert allowed(keeper) == {40}
+    keeper.advance(40, PhaseState("tool", num_calls=1))
+    assert call.heard == [[40]]
+
+
+def test_where_calls_follow_no_text_none_opens_behind_one() -> None:
+    tokens = replace(TOKENS, calls=CallHabits(follow_text=False))
+    keeper = Keeper(Constraint(answer=Recorder((30,)), calls=CallRules(is_offered=True)), tokens)
+    keeper.enter(PhaseState("start"))
+    assert allowed(keeper) == {30, 6}
+    keeper.advance(30, PhaseState("answer"))
+    assert allowed(keeper) == {3, 4}

@@ -437,6 +437,7 @@ class BrittleFormat(CaesuraFormat):
         stop_sequences: Sequence[str] = (),
         is_continued: bool = False,
         is_verbatim: bool = False,
+        may_call: bool = False,
     ) -> BlockParser:
         if "break" not in stop_sequences:
             return super().parser(opening, stop_sequences=stop_sequences, is_continued=is_continued)

@@ -6,13 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import torch
-import transformers
 
 from caesura.engine import EngineConfig, LocalClient, load
 from caesura.engine.constraint import BitBlock
@@ -22,10 +20,10 @@ from caesura.messages.content import Tool, ToolUseBlock, conversation, text_of
 from caesura.messages.errors import InvalidRequestError
 from caesura.messages.fold import collect
 from caesura.messages.request import MessagesRequest, OutputFormat, Sampling, Thinking, ToolChoice
-from tests.tokens.foreign_folders import foreign_tokenizer, write_tokenizer
+from tests.engine.foreign_models import write_model
+from tests.tokens.foreign_folders import foreign_tokenizer
 
 NETWORKS = {"qwen3": "Qwen3", "llama3": "Llama", "mistral": "Mistral"}
-WINDOW = 2048
 FREE_TEXT = {
     "type": "object",
     "properties": {"place": {"type": "string", "maxLength": 12}, "deep": {"type": "boolean"}},
@@ -39,29 +37,12 @@ TOOLS = (Tool(name="look", description="Looks.", input_schema=FREE_TEXT),)
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClient]:
     root = tmp_path_factory.mktemp("foreign")
-    models = {name: load(_folder(root / name, name), dtype=torch.float32) for name in NETWORKS}
+    models = {
+        name: load(write_model(root / name, name, NETWORKS[name]), dtype=torch.float32) for name in NETWORKS
+    }
     client = LocalClient(models, EngineConfig(num_pages=80, num_threads=1))
     yield client
     client.close()
-
-
-def _folder(folder: Path, name: str) -> Path:
-    config = getattr(transformers, f"{NETWORKS[name]}Config")(
-        vocab_size=-(-foreign_tokenizer(name).vocab_size // 64) * 64,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        max_position_embeddings=WINDOW,
-        initializer_range=0.3,
-        **({"sliding_window": None} if name == "mistral" else {}),
-    )
-    torch.manual_seed(11)
-    getattr(transformers, f"{NETWORKS[name]}ForCausalLM")(config).eval().save_pretrained(folder)
-    write_tokenizer(name, folder)
-    return folder
 
 
 def ask(model: str, *, seed: int = 1, **fields: Any) -> MessagesRequest:

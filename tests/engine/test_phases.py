@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caesura.engine.phases import ANSWER_RESERVE, PhaseMachine, PhaseState, masks, phase_machine
+from caesura.engine.phases import (
+    ANSWER_RESERVE,
+    CallRules,
+    Phase,
+    PhaseMachine,
+    PhaseState,
+    masks,
+    phase_machine,
+)
 from caesura.tokens import Opening, PhaseTokens
+from caesura.tokens.call_writing import CallHabits, CallWriting
 
 TOKENS = PhaseTokens(
     think=1, end_think=2, end=(3, 4), closing=(20, 21, 22), never=(1, 5), blank=frozenset({10, 11})
@@ -135,3 +147,66 @@ def test_a_single_token_is_the_answers_and_the_marker_before_it_nobodys() -> Non
     move = machine.begin("choose")
     assert (move.state, move.forced) == (PhaseState("start", 0, 0), (TOKENS.end_think,))
     assert machine.advance(move.state, 12).state == PhaseState("answer", 0, 1)
+
+
+CALLING = replace(TOKENS, tool_call=5, end_tool_call=6)
+MARKED = replace(
+    TOKENS, tool_call=5, never=(1, 5, 7), calls=CallHabits(writing=CallWriting(marks=(7,)), reopen=True)
+)
+BARE = replace(
+    TOKENS, calls=CallHabits(bare_starts=(12,), unclear_starts=(13,), follow_text=False, are_parallel=False)
+)
+
+
+def _mask(machine: PhaseMachine, phase: Phase) -> set[int]:
+    mask = masks(machine.tokens)[machine.mask(phase)]
+    chosen = range(30) if mask.allowed is None else mask.allowed
+    return {token for token in chosen if token not in mask.banned}
+
+
+def _walk(machine: PhaseMachine, *ids: int) -> list[tuple[str, int]]:
+    state = machine.begin("answer").state
+    states = [(state.phase, state.num_calls)]
+    for token in ids:
+        assert token in _mask(machine, state.phase)
+        state = machine.advance(state, token).state
+        states.append((state.phase, state.num_calls))
+    return states
+
+
+def _machine(tokens: PhaseTokens, **rules: bool) -> PhaseMachine:
+    return phase_machine(tokens, budget_tokens=None, max_tokens=99, calls=CallRules(is_offered=True, **rules))
+
+
+def test_a_call_that_nothing_closes_goes_on_to_the_next_or_to_the_end_of_the_turn() -> None:
+    walked = _walk(_machine(MARKED), 5, 15, 7, 16, 5, 15, 3)
+    assert walked[1:] == [("tool", 1)] * 4 + [("tool", 2)] * 2 + [("done", 2)]
+    assert 5 not in _mask(_machine(MARKED, is_parallel=False), "tool")
+    assert 7 not in _mask(_machine(MARKED), "answer")
+
+
+def test_a_brace_as_the_first_word_begins_a_call_where_none_needs_a_marker() -> None:
+    machine = _machine(BARE, is_parallel=False)
+    assert _walk(machine, 10, 12, 15, 4)[1:] == [("start", 0), ("tool", 1), ("tool", 1), ("done", 1)]
+    assert _walk(machine, 15, 12)[1:] == [("answer", 0), ("answer", 0)]
+    assert 13 not in _mask(machine, "start")
+    assert 13 in _mask(machine, "answer")
+
+
+def test_a_call_that_is_wanted_and_needs_no_marker_has_begun_at_once() -> None:
+    assert _walk(_machine(BARE, is_wanted=True), 12, 3) == [("tool", 1), ("tool", 1), ("done", 1)]
+    machine = _machine(BARE, is_wanted=True)
+    state = machine.advance(machine.begin("choose").state, TOKENS.end_think).state
+    assert (state.phase, state.num_calls) == ("tool", 1)
+
+
+def test_where_calls_follow_no_text_none_opens_behind_one() -> None:
+    tokens = replace(CALLING, calls=CallHabits(follow_text=False))
+    assert 5 in _mask(_machine(tokens), "start")
+    assert 5 not in _mask(_machine(tokens), "answer")
+    assert 5 in _mask(_machine(CALLING), "answer")
+
+
+def test_calls_are_not_offered_where_the_model_knows_none() -> None:
+    with pytest.raises(ValueError, match="knows no calls"):
+        _machine(TOKENS)

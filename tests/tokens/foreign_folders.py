@@ -15,6 +15,13 @@ from typing import Any, Literal
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from caesura.tokens.foreign_tokenizer import ForeignTokenizer
+from tests.tokens.tool_templates import (
+    LLAMA31,
+    MISTRAL_MARKED,
+    MISTRAL_NEMO,
+    MISTRAL_NUMBERED,
+    MISTRAL_V3,
+)
 
 Kind = Literal["byte_level", "sentence_piece", "metaspace"]
 
@@ -274,6 +281,17 @@ _LLAMA3 = Family(
     eos_names=("<|end_of_text|>",),
 )
 _MISTRAL_SPECIAL = (*_LLAMA2.special, "[INST]", "[/INST]", "[TOOL_CALLS]")
+_MISTRAL_TOOLS = ("[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]")
+_MISTRAL_MARKS = ("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]", "[CALL_ID]", "[ARGS]")
+_MISTRAL_V3 = replace(
+    _LLAMA2, kind="metaspace", special=(*_MISTRAL_SPECIAL, *_MISTRAL_TOOLS), template=MISTRAL_V3
+)
+_MISTRAL_MARKED = replace(
+    _MISTRAL_V3,
+    kind="byte_level",
+    special=(*_MISTRAL_V3.special, *_MISTRAL_MARKS),
+    template=MISTRAL_MARKED,
+)
 
 FAMILIES: dict[str, Family] = {
     "qwen3": _QWEN3,
@@ -282,6 +300,11 @@ FAMILIES: dict[str, Family] = {
     "llama3": _LLAMA3,
     "mistral": replace(_LLAMA2, kind="metaspace", special=_MISTRAL_SPECIAL, template=MISTRAL),
     "llama2": _LLAMA2,
+    "llama31": replace(_LLAMA3, template=LLAMA31),
+    "mistral_v3": _MISTRAL_V3,
+    "mistral_nemo": replace(_MISTRAL_V3, kind="byte_level", template=MISTRAL_NEMO),
+    "mistral_marked": _MISTRAL_MARKED,
+    "mistral_numbered": replace(_MISTRAL_MARKED, template=MISTRAL_NUMBERED),
 }
 
 

@@ -31,7 +31,6 @@ from caesura.tokens.folder_format import load_format
 from caesura.tokens.foreign_format import ForeignFormat
 from caesura.tokens.foreign_tokenizer import Piece
 from caesura.tokens.jinja_template import ChatTemplate
-from caesura.tokens.template_traits import ToolMarkers
 from tests.tokens.conversations import chat_format, plain_text
 from tests.tokens.foreign_folders import FAMILIES, LLAMA2, QWEN3, foreign_tokenizer, write_tokenizer
 from tests.tokens.test_foreign_tokenizer import hostile_text
@@ -141,29 +140,23 @@ def test_no_text_of_anyone_becomes_a_marker(name: str, texts: list[str]) -> None
 def test_what_is_found_in_each_family(folders: Path, name: str) -> None:
     format_ = ForeignFormat.load(folders / name)
     ids = format_.tokenizer.markers
-    hermes = ToolMarkers(style="hermes", open_id=ids.get("<tool_call>"), close_id=ids.get("</tool_call>"))
-    expected: dict[str, tuple[bool, bool, ToolMarkers | None, list[str]]] = {
-        "qwen3": (True, False, hermes, ["<|im_end|>", "<|endoftext|>"]),
-        "qwen2": (False, True, hermes, ["<|im_end|>", "<|endoftext|>"]),
+    expected: dict[str, tuple[bool, bool, str | None, list[str]]] = {
+        "qwen3": (True, False, "hermes", ["<|im_end|>", "<|endoftext|>"]),
+        "qwen2": (False, True, None, ["<|im_end|>", "<|endoftext|>"]),
         "always_thinks": (True, False, None, ["<|im_end|>"]),
-        "llama3": (
-            False,
-            True,
-            ToolMarkers(style="llama3", open_id=ids.get("<|python_tag|>"), close_id=None),
-            ["<|end_of_text|>", "<|eot_id|>"],
-        ),
-        "mistral": (
-            False,
-            False,
-            ToolMarkers(style="mistral", open_id=ids.get("[TOOL_CALLS]"), close_id=None),
-            ["</s>"],
-        ),
+        "llama3": (False, True, None, ["<|end_of_text|>", "<|eot_id|>"]),
+        "llama31": (False, True, "llama3", ["<|end_of_text|>", "<|eot_id|>"]),
+        "mistral": (False, False, None, ["</s>"]),
+        "mistral_v3": (False, False, "mistral", ["</s>"]),
+        "mistral_nemo": (False, False, "mistral", ["</s>"]),
+        "mistral_marked": (False, True, "mistral_marked", ["</s>"]),
+        "mistral_numbered": (False, True, "mistral_numbered", ["</s>"]),
         # Its template writes a space before the end of a turn, which no model does.
         "llama2": (False, False, None, ["</s>"]),
     }
-    can_think, is_append_only, tools, ends = expected[name]
+    can_think, is_append_only, form, ends = expected[name]
     assert (format_.can_think, format_.is_append_only) == (can_think, is_append_only)
-    assert format_.tool_markers == tools
+    assert (format_.call_form and format_.call_form.name) == form
     tokens = format_.phase_tokens
     assert tokens.end == tuple(ids[each] for each in ends)
     thinking = {tokens.think, tokens.end_think} if can_think else set[int]()
@@ -324,7 +317,8 @@ def test_blocks_of_one_turn_are_lines_of_it_and_of_a_reply_one_text() -> None:
     assert "assistant\nonetwo<|im_end|>" in text
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+# In one, the end of the system prompt is a token together with the line breaks behind it.
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "mistral_nemo"])
 def test_breakpoints_lie_behind_the_blocks_that_ask_for_them(name: str) -> None:
     format_ = foreign(name)
     first = TextBlock(text="Be kind.", cache_control=CacheControl(ttl="1h"))

@@ -32,6 +32,7 @@ from caesura.tokens.jinja_template import ChatTemplate
 from tests.tokens.conversations import call_inputs, calling_conversations, plain_text
 from tests.tokens.foreign_folders import FAMILIES, QWEN3, foreign_tokenizer, write_tokenizer
 from tests.tokens.test_foreign_tokenizer import hostile_text
+from tests.tokens.tool_templates import LLAMA31, MISTRAL_MARKED, MISTRAL_NEMO
 
 CALL = ToolUseBlock(id="toolu_a", name="look", input={"place": "Köln", "depth": [1, {"<b>": None}]})
 ANSWER = ToolResultBlock(tool_use_id="toolu_a", content=(TextBlock(text="sun"), TextBlock(text="wind")))
@@ -239,7 +240,7 @@ def test_what_the_phase_machine_goes_by_is_found() -> None:
     tokens, markers = format_.phase_tokens, format_.tokenizer.markers
     assert (tokens.tool_call, tokens.end_tool_call) == (markers["<tool_call>"], markers["</tool_call>"])
     assert tokens.between_calls == tuple(_ids("\n"))
-    for name in FAMILIES.keys() - {"qwen3"}:
+    for name in ("qwen2", "always_thinks", "llama2", "llama3", "mistral"):
         others = foreign(name).phase_tokens
         assert (others.tool_call, others.end_tool_call, others.between_calls) == (None, None, ())
 
@@ -249,8 +250,11 @@ def test_what_the_phase_machine_goes_by_is_found() -> None:
     [
         ("llama2", None, "its chat template knows none"),
         ("qwen2", None, "does not write them as JSON between <tool_call> and </tool_call>"),
-        ("llama3", None, "does not write them as JSON"),
-        ("mistral", None, "does not write them as JSON"),
+        ("llama3", None, "does not write them as a reply that is one JSON object"),
+        ("mistral", None, r"does not write them as a JSON list behind \[TOOL_CALLS\], or as "),
+        ("mistral", MISTRAL_MARKED, r"does not write them as a JSON list behind \[TOOL_CALLS\], or as "),
+        ("mistral_nemo", MISTRAL_NEMO.replace("+ eos_token if", "+ '.' if"), "does not write them as"),
+        ("llama31", LLAMA31.replace('\'{"name"', '\'Call: {"name"'), "in a form that is not known"),
         ("llama3", QWEN3, "its tokenizer does not hold <tool_call> and </tool_call> as tokens"),
         ("qwen3", QWEN3.replace('{"name": "', '{"tool": "'), "does not write them as JSON"),
     ],

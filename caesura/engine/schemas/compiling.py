@@ -21,6 +21,10 @@ from caesura.engine.schemas.shapes import Outline
 from caesura.engine.schemas.terminals import literal
 from caesura.engine.schemas.xml_text import XmlText, is_name
 from caesura.engine.schemas.yaml_text import YamlText
+from caesura.tokens.call_writing import CallWriting
+
+# Models that number their calls do it with nine letters and digits.
+_SHORT_ID = "[0-9A-Za-z]{9}"
 
 _OBJECT = Atom(Place(("type",), {"type": "object"}, ""))
 
@@ -70,11 +74,14 @@ def yaml_grammar(schema: object, effort: Effort) -> Compiled:
     return Compiled(lark.text([start]), tuple(lark.risks))
 
 
-def calls_grammar(calls: Sequence[Call], effort: Effort) -> Compiled:
-    """What stands between the markers of a call: `{"name": ..., "arguments": ...}`, the name first."""
+def calls_grammar(
+    calls: Sequence[Call],
+    effort: Effort,
+    writing: CallWriting = CallWriting(),  # noqa: B008 (immutable)
+) -> Compiled:
+    """What stands between what opens and what closes calls, written as a model does: one, or a list."""
     lark = LarkWriter()
-    marks, blank = Marks.of(lark), lark.terminal(r"/[ \n]/")
-    forms: list[str] = []
+    blank, forms = lark.terminal(r"/[ \n]/"), list[str]()
     for number, call in enumerate(calls):
         try:
             arguments = JsonText(
@@ -82,10 +89,30 @@ def calls_grammar(calls: Sequence[Call], effort: Effort) -> Compiled:
             ).write()
         except SchemaRefusedError as refused:
             raise SchemaRefusedError(refused.pointer, refused.reason, document=number) from refused
-        name = f"{_key(lark, 'name')} {marks.colon} {lark.terminal(literal(quoted(call.name)))}"
-        given = f"{_key(lark, 'arguments')} {marks.colon} {arguments}"
-        forms.append(f"{marks.open_object} {name} {marks.comma} {given} {marks.close_object}")
-    return Compiled(lark.text([f"{blank}?", lark.rule(forms), f"{blank}?"]), tuple(lark.risks))
+        forms.append(_call(lark, call.name, arguments, writing))
+    one = lark.rule(forms)
+    if writing.is_list:
+        marks = Marks.of(lark)
+        more = "" if writing.is_single else f"({marks.comma} {one})*"
+        one = f"{marks.open_array} {one} {more} {marks.close_array}"
+    return Compiled(lark.text([f"{blank}?", one, f"{blank}?"]), tuple(lark.risks))
+
+
+def _call(lark: LarkWriter, name: str, arguments: str, writing: CallWriting) -> str:
+    """One call; its name comes first."""
+    if writing.marks:
+        *others, last = (f"<[{mark}]>" for mark in writing.marks)
+        number = lark.terminal(f"/{_SHORT_ID}/") if others else ""
+        numbers = "".join(f"{each} {number} " for each in others)
+        return f"{lark.terminal(literal(name))} {numbers}{last} {arguments}"
+    marks = Marks.of(lark)
+    named = f"{_key(lark, 'name')} {marks.colon} {lark.terminal(literal(quoted(name)))}"
+    given = f"{_key(lark, writing.arguments_key)} {marks.colon} {arguments}"
+    number = ""
+    if writing.has_ids:
+        spelled = lark.terminal(rf'/"{_SHORT_ID}"/')
+        number = f"({marks.comma} {_key(lark, 'id')} {marks.colon} {spelled})?"
+    return f"{marks.open_object} {named} {marks.comma} {given} {number} {marks.close_object}"
 
 
 def _key(lark: LarkWriter, name: str) -> str:
