@@ -200,7 +200,7 @@ def feedback() -> FeedbackJob:
         start_from="nano-constitution",
         rival="nano-tools",
         prompts=AlignmentPrompts(
-            num_grammar=2_000, num_written=1, num_public=1, num_benign=80, num_templated=120, seed=5
+            num_grammar=2_000, num_written=0, num_public=1, num_benign=80, num_templated=120, seed=5
         ),
         held_out=is_measured,
         is_refusal=is_refusal,
