@@ -33,6 +33,7 @@ from caesura.recipes.nano import MIX, Conversations, ConversationsWithTools
 from caesura.recipes.plain import plain
 from caesura.recipes.wording import casual
 from caesura.rl.feedback import FeedbackJob
+from caesura.rl.guard import GuardConfig
 from caesura.rl.revision_rows import RowConfig
 from caesura.rl.revisions import RevisionJob
 from caesura.tokens import CaesuraFormat
@@ -222,6 +223,14 @@ def kept_rows(seed: int) -> ConstitutionRows:
             ),
         ),
     )
+
+
+def guard() -> GuardConfig:
+    """What a later stage is not to lose: a few of the prompts that alignment was trained on."""
+    prompts = AlignmentPrompts(
+        num_grammar=400, num_written=0, num_public=1, num_benign=10, num_templated=20, seed=7
+    )
+    return GuardConfig(prompts=prompts, is_refusal=is_refusal)
 
 
 def constitution() -> Stage:

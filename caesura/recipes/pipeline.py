@@ -28,7 +28,9 @@ def recipe() -> Recipe:
             alignment.feedback(),
             *preferences.rewards(),
             preferences.preferences(anchors=alignment.kept_rows(5)),
-            reinforcement.reasoning(start_from="nano-preferences", anchors=alignment.kept_rows(6)),
+            reinforcement.reasoning(
+                start_from="nano-preferences", anchors=alignment.kept_rows(6), guard=alignment.guard()
+            ),
         ),
         max_positions=shape.max_positions,
     )

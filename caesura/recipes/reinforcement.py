@@ -9,6 +9,7 @@ from __future__ import annotations
 from caesura.recipes.nano import MIX, Conversations, ConversationsWithTools
 from caesura.rl.curriculum import CurriculumConfig
 from caesura.rl.grpo import UpdateConfig
+from caesura.rl.guard import GuardConfig
 from caesura.rl.losses import GroupLossConfig
 from caesura.rl.policy import ScoringConfig
 from caesura.rl.reinforcement import ReinforcementStage
@@ -56,9 +57,11 @@ def recipe() -> Recipe:
     )
 
 
-def reasoning(start_from: str = "nano-tools", anchors: Documents = _KEPT) -> ReinforcementStage:
+def reasoning(
+    start_from: str = "nano-tools", anchors: Documents = _KEPT, guard: GuardConfig | None = None
+) -> ReinforcementStage:
     """GRPO with verifiable rewards, without division by the groups' spread. anchors: what is not to be
-    forgotten over it.
+    forgotten over it. guard: what is asked to see that it is not.
     """
     return ReinforcementStage(
         name="nano-reasoning",
@@ -91,6 +94,7 @@ def reasoning(start_from: str = "nano-tools", anchors: Documents = _KEPT) -> Rei
         shown_weight=1.0,
         shown_below=0.8,
         num_practised=512,
+        guard=guard,
         anchors=anchors,
         anchor_packing=PackingConfig(batch_tokens=4096, row_tokens=(256, 512, 1024, 1536), seed=6),
     )
