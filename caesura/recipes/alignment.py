@@ -17,6 +17,7 @@ from caesura.evals.safety.grammar import grammar_prompts
 from caesura.evals.safety.grammar.harmless_answers import ANSWERS, opened
 from caesura.evals.safety.prompts import (
     SLOT,
+    Rows,
     SafetyPrompt,
     Template,
     measuring_prompts,
@@ -100,12 +101,13 @@ class AlignmentPrompts:
 
     def __call__(self, data: Path) -> Iterator[SafetyPrompt]:
         rows = safety_rows(data)
-        kept = Resemblance(each.text for each in measuring_prompts(rows))
+        kept = Resemblance(each.text for each in _measured(rows))
         rng = Random(f"alignment/{self.seed}")
-        public = [replace(each, text=plain(each.text)) for each in training_prompts(rows)]
+        public = [each for each in training_prompts(rows) if not kept.holds(each.text)]
+        public = [replace(each, text=plain(each.text)) for each in public]
         grammar = [each for each in grammar_prompts(self.seed, self.num_grammar) if not kept.holds(each.text)]
         benign = benign_prompts(rows, self.num_benign, for_measuring=False)
-        benign = [replace(each, text=plain(each.text)) for each in benign]
+        benign = [replace(each, text=plain(each.text)) for each in benign if not kept.holds(each.text)]
         written = [each for each in written_requests(for_measuring=False) if not kept.holds(each.text)]
         short = [*grammar, *(written * self.num_written), *(public * self.num_public), *benign]
         inner = [*grammar, *(written * self.num_written), *(public * (2 * self.num_public)), *benign]
@@ -154,8 +156,12 @@ def _answer(rng: Random, prompt: SafetyPrompt) -> str:
 
 def is_measured(data: Path) -> Callable[[str], bool]:
     """Tells whether a text is one that the safety suite asks."""
-    texts = {_bare(each.text) for each in measuring_prompts(safety_rows(data))}
+    texts = {_bare(each.text) for each in _measured(safety_rows(data))}
     return lambda text: _bare(text) in texts
+
+
+def _measured(rows: Rows) -> list[SafetyPrompt]:
+    return [*measuring_prompts(rows), *written_requests(for_measuring=True)]
 
 
 def _bare(text: str) -> str:
@@ -198,7 +204,7 @@ def feedback() -> FeedbackJob:
     """
     return FeedbackJob(
         name="nano-feedback",
-        start_from="nano-constitution",
+        start_from="nano-decisions",
         rival="nano-tools",
         prompts=AlignmentPrompts(
             num_grammar=2_000, num_written=0, num_public=1, num_benign=80, num_templated=120, seed=5
@@ -225,12 +231,25 @@ def kept_rows(seed: int) -> ConstitutionRows:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardPrompts:
+    """Requests that no row of alignment nearly repeats, and that the safety suite does not measure.
+
+    num: of our grammar, before those are taken out. seed: of them.
+    """
+
+    num: int = 600
+    seed: int = 7
+
+    def __call__(self, data: Path) -> Iterator[SafetyPrompt]:
+        known = Resemblance(each.text for each in AlignmentPrompts()(data))
+        drawn = grammar_prompts(self.seed, self.num)
+        return (each for each in drawn if not known.holds(each.text))
+
+
 def guard() -> GuardConfig:
-    """What a later stage is not to lose: a few of the prompts that alignment was trained on."""
-    prompts = AlignmentPrompts(
-        num_grammar=400, num_written=0, num_public=1, num_benign=10, num_templated=20, seed=7
-    )
-    return GuardConfig(prompts=prompts, is_refusal=is_refusal)
+    """What a later stage is not to lose."""
+    return GuardConfig(prompts=GuardPrompts(), is_refusal=is_refusal)
 
 
 def constitution() -> Stage:
@@ -267,12 +286,46 @@ def constitution() -> Stage:
     )
 
 
+def decisions() -> Stage:
+    """The same rows again, but how a reply begins counts twelve times: after a pass over all words two thirds
+    of the harmful requests that it was trained on were declined, so little of the loss was the decision.
+    """
+    return Stage(
+        name="nano-decisions",
+        display_name="Caesura nano",
+        start_from="nano-constitution",
+        documents=ConstitutionRows(
+            revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
+            kept=ConversationsWithTools(
+                num_tools=500,
+                seed=5,
+                max_tokens=_ROWS[-1],
+                others=Conversations(
+                    num_chat=2_000,
+                    num_reasoning=12_000,
+                    mix=_REASONING,
+                    seed=5,
+                    max_tokens=512,
+                    prose_chars=200_000,
+                ),
+            ),
+        ),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=5, lead_targets=3, lead_weight=12),
+        loop=LoopConfig(
+            num_steps=550,
+            optimiser=OptimiserConfig(
+                learning_rate=1.2e-3, embedding_learning_rate=1.2e-3, warmup_steps=20, decay_fraction=0.6
+            ),
+        ),
+    )
+
+
 def recipe() -> Recipe:
     """The constitution's part alone, from the model that knows tools."""
     return Recipe(
         name="nano-alignment",
         tokenizer_texts=None,
         vocab_size=0,
-        stages=(revisions(), constitution(), feedback()),
+        stages=(revisions(), constitution(), decisions(), feedback()),
         max_positions=0,
     )

@@ -25,6 +25,7 @@ def recipe() -> Recipe:
             nano.tools(),
             alignment.revisions(),
             alignment.constitution(),
+            alignment.decisions(),
             alignment.feedback(),
             *preferences.rewards(),
             preferences.preferences(anchors=alignment.kept_rows(5)),

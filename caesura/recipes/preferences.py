@@ -41,7 +41,7 @@ from caesura.train.scoring import reproduces
 from caesura.train.stage import Documents
 from caesura.train.steps import LoopConfig
 
-START = "nano-constitution"
+START = "nano-decisions"
 FEEDBACK = "nano-feedback"
 _KINDS: Mapping[Dimension, Callable[[Path, Mapping[str, Kind]], Mapping[str, WeightedDraw]]] = {
     "helpful": helpful_kinds,
@@ -210,7 +210,7 @@ def preferences(anchors: Documents = _KEPT) -> PreferenceStage:
         gold=SolvedProblems(),
         watch=WatchConfig(every=25, max_gold_drop=0.02, max_kl=0.5),
         loop=LoopConfig(
-            num_steps=120,
+            num_steps=60,
             is_compiled=False,
             log_every=5,
             checkpoint_every_s=60,

@@ -187,9 +187,10 @@ class Updater:
         *,
         seed: str,
         anchor: Callable[[int], Tensor] | None = None,
+        anchor_weight: float = 1.0,
     ) -> Learning:
         """Learn from groups, and from written solutions beside them. seed: of the order. anchor: from an
-        update's number in the batch to a loss of other rows, which is added.
+        update's number in the batch to a loss of other rows, which is added. anchor_weight: what it counts.
 
         Raises NotFiniteError before any weight is moved by what is no number.
         """
@@ -199,7 +200,7 @@ class Updater:
         learnt: list[_Sums] = []
         for number in range(num_updates):
             replies = [each for index in order[number::num_updates] for each in groups[index]]
-            anchor_loss = _backward(anchor(number)) if anchor else 0.0
+            anchor_loss = _backward(anchor(number), anchor_weight) if anchor else 0.0
             sums = self._step(replies, shown[number::num_updates], shown_weight)
             learnt.append(sums._replace(anchor=anchor_loss))
         tokens = max(1, sum(each.tokens for each in learnt))
@@ -272,7 +273,7 @@ class _Sums(NamedTuple):
     anchor: float = 0.0
 
 
-def _backward(loss: Tensor) -> float:
-    """Adds the gradient to what is there; returns the loss."""
-    loss.backward()
+def _backward(loss: Tensor, weight: float) -> float:
+    """Adds the weighted gradient to what is there; returns the loss itself."""
+    (weight * loss).backward()
     return float(loss.detach())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from caesura.model import Transformer
 from caesura.rl.curriculum import CurriculumConfig, first_rates
-from caesura.rl.watch import Gold, Vitals
+from caesura.rl.watch import Gold, Vitals, has_kept
 
 # The most measurements that are remembered: more than any run makes.
 _MAX_MEASUREMENTS = 1000
@@ -103,7 +103,7 @@ class Learner(nn.Module):
 
     def _rank(self, gold: Gold, first: Gold) -> tuple[bool, float, float]:
         """What has not strayed is better, then what is more accurate, then what thinks less."""
-        return first.kept - gold.kept <= self._max_drop, gold.accuracy, -gold.thinking_tokens
+        return has_kept(first, gold, self._max_drop), gold.accuracy, -gold.thinking_tokens
 
     def note_audit(self, num_disputed: int, num_judged: int) -> None:
         """Add a step's verdicts."""

@@ -218,7 +218,8 @@ class Run:
         if stage.anchors is None:
             return None
         packer = packed_anchors(stage.anchors, stage.anchor_packing, self._folder, self._format, place)
-        loop = LoopConfig(num_steps=stage.num_steps, is_compiled=False)
+        is_bfloat16 = stage.update.scoring.is_bfloat16
+        loop = LoopConfig(num_steps=stage.num_steps, is_compiled=False, is_bfloat16=is_bfloat16)
         return Anchors(packer, self.policy, loop, place.device)
 
     def _anchor_loss(self, number: int) -> Tensor:
@@ -226,7 +227,7 @@ class Run:
         if self._anchors is None:
             return torch.zeros((), requires_grad=True)
         batch = self.num_done * self._stage.update.num_updates + number
-        return self._stage.anchor_weight * self._anchors.loss(batch)
+        return self._anchors.loss(batch)
 
     def _measure(self) -> None:
         """Held-out problems, and what is guarded; the best weights so far are kept, unless they strayed."""
@@ -265,6 +266,7 @@ class Run:
                 self._stage.shown_weight,
                 seed=f"{self._stage.seed}/{self.num_done}",
                 anchor=self._anchor_loss,
+                anchor_weight=self._stage.anchor_weight,
             )
         except NotFiniteError as error:
             num_bad = self._learner.note_bad_step()

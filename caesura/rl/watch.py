@@ -18,6 +18,8 @@ from caesura.messages.content import Conversation, text_turn
 from caesura.rl.rewards import RewardConfig, judge_group
 from caesura.rl.rollouts import Ask, RolloutEngine
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchConfig:
@@ -89,9 +91,14 @@ def alarms(now: Vitals, first: Vitals, config: WatchConfig) -> list[str]:
     return found
 
 
+def has_kept(first: Gold, now: Gold, max_drop: float) -> bool:
+    """Whether the guard finds as much as at first, but for what may be lost."""
+    return first.kept - now.kept <= max_drop + _ROUNDING
+
+
 def has_strayed(measured: Sequence[Gold], max_drop: float) -> str | None:
     """In words, where the guard finds less than at first, by more than may be; or None."""
-    if not measured or measured[0].kept - measured[-1].kept <= max_drop:
+    if not measured or has_kept(measured[0], measured[-1], max_drop):
         return None
     return f"requests treated as they should be fell from {measured[0].kept:.1%} to {measured[-1].kept:.1%}"
 

@@ -83,10 +83,10 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
 def row_from_json(fields: dict[str, Any]) -> Row:
     """Raises ValueError, KeyError or TypeError for a row that is not of the form `row_to_json` writes."""
     turns = tuple(_turn(message) for message in cast(list[dict[str, Any]], fields["messages"]))
-    if fields.get("is_begun"):
-        turns = (*turns[:-1], begun(turns[-1]))
     if not turns or turns[-1].role != "assistant":
         raise ValueError("the last message must be the assistant's")
+    if fields.get("is_begun"):
+        turns = (*turns[:-1], begun(turns[-1]))
     mode = cast(Mode, fields.get("mode", "fast"))
     if mode not in get_args(Mode):
         raise ValueError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")

@@ -49,8 +49,8 @@ def encode_row(chat_format: CaesuraFormat, row: Row) -> Encoded:
         if span.kind == "call" and row.is_forced:
             mask[span.start] = False
     if row.is_begun:
-        given = _num_given(chat_format, row.conversation)
-        mask[:given] = [False] * given
+        reply, given = _last_turn(prompt.spans)[0].start, _num_given(chat_format, row.conversation)
+        mask[reply:given] = [False] * (given - reply)
     return Encoded(list(prompt.ids), mask)
 
 

@@ -20,7 +20,7 @@ from caesura.train.stage import start_folder
 
 _NAME = "inputs.json"
 # What a job writes before it makes anything.
-_SETTINGS = (_NAME, "recipe.json")
+_SETTINGS = (_NAME, f"{_NAME}.part", "recipe.json")
 # Fields that name a model folder, or an earlier job that has left one.
 _MODELS = ("start_from", "rival")
 _CHUNK_BYTES = 1 << 20

@@ -25,7 +25,8 @@ _NO_TARGET = 0
 class Batch(NamedTuple):
     """What the network reads and what it should say.
 
-    tokens_BT: ids. targets_BT: the id that follows each. mask_BT: which targets count.
+    tokens_BT: ids. targets_BT: the id that follows each. mask_BT: how often each target counts, 0 or 1
+    but for `lead_targets`.
     positions_BT: places within the document; 0 opens a new one.
     """
 
@@ -43,11 +44,16 @@ class PackingConfig:
     row_tokens: the row lengths on offer, ascending; a long document opens the shortest row that holds
         it, because attention over a row costs its length squared, and short ones fill the gaps.
     seed: of the shuffle; each pass over the data is shuffled anew.
+    lead_targets: how many targets at the beginning of each reply count more; plain text has no replies.
+    lead_weight: how often each of them counts. What a reply is decides itself in its first tokens (whether
+        it declines, which tool it calls), and those would drown in the many that follow.
     """
 
     batch_tokens: int = 8192
     row_tokens: tuple[int, ...] = (256,)
     seed: int = 0
+    lead_targets: int = 0
+    lead_weight: int = 1
 
 
 class Packer:
@@ -115,10 +121,24 @@ class Packer:
             count = int(stop - start) - 1
             tokens[at : at + count] = self._set.ids[start : stop - 1]
             targets[at : at + count] = self._set.ids[start + 1 : stop]
-            mask[at : at + count] = self._set.mask[start + 1 : stop]
+            mask[at : at + count] = weights(self._set.mask[start + 1 : stop], self._config)
             positions[at : at + count] = np.arange(count)
             at += count
         return tokens, targets, mask, positions
+
+
+def weights(is_learnt: npt.NDArray[np.bool_], config: PackingConfig) -> npt.NDArray[np.int64]:
+    """How often each target of a document counts. A reply is a stretch that is learnt behind one that is not:
+    plain text is learnt from its first target on, and has no lead.
+    """
+    counts = is_learnt.astype(np.int64)
+    is_start = np.diff(counts, prepend=1) > 0
+    is_lead = is_start.copy()
+    for step in range(1, config.lead_targets):
+        is_lead[step:] |= is_start[:-step]
+    if config.lead_targets:
+        counts[is_lead & is_learnt] = config.lead_weight
+    return counts
 
 
 def best_fit(

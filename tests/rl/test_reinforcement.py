@@ -85,19 +85,50 @@ def weights(policy: Transformer) -> list[torch.Tensor]:
     return [each.detach() for each in policy.parameters()]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Requests of one's own."""
+
+    num_harmless: int = 2
+
+    def __call__(self, data: Path) -> Iterator[Prompt]:
+        for number in range(2 + self.num_harmless):
+            yield SafetyPrompt(
+                text=f"Do {number}!",
+                is_harmful=number < 2,
+                category="illegal_acts" if number < 2 else "none",
+                source="",
+                licence="",
+            )
+
+
+def never(reply: str) -> bool:
+    return False
+
+
+def kept(chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
+    """One conversation, twenty times."""
+    turns = (text_turn("user", "hi"), text_turn("assistant", "hello"))
+    row = Row(conversation=Conversation(turns=turns), mode="fast", source="", licence="")
+    yield from (encode_row(chat_format, row) for _ in range(20))
+
+
 TIMES = {"sampling_s", "learning_s", "elapsed_s"}
 
 
 def test_an_interrupted_run_ends_like_one_that_was_not(start: Path, tmp_path: Path) -> None:
-    whole = stage(start).run(place(tmp_path / "whole", start), quiet)
+    guard = GuardConfig(prompts=Asked(), is_refusal=never, num_each=2)
+    packing = PackingConfig(batch_tokens=64, row_tokens=(32,))
+    job = stage(start, anchors=kept, anchor_packing=packing, guard=guard)
+    whole = job.run(place(tmp_path / "whole", start), quiet)
 
     def stop(num_done: int, num_total: int, note: str) -> None:
         if num_done == 2:
             raise KeyboardInterrupt
 
     with contextlib.suppress(KeyboardInterrupt):
-        stage(start).run(place(tmp_path / "cut", start), stop)
-    resumed = stage(start).run(place(tmp_path / "cut", start), quiet)
+        job.run(place(tmp_path / "cut", start), stop)
+    resumed = job.run(place(tmp_path / "cut", start), quiet)
     pairs = zip(rows(tmp_path / "whole"), rows(tmp_path / "cut"), strict=True)
     for ours, theirs in pairs:
         assert {k: v for k, v in ours.items() if k not in TIMES} == {
@@ -178,34 +209,6 @@ def test_the_rate_warms_up_and_falls_along_a_cosine_to_zero() -> None:
     assert factors == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Requests of one's own."""
-
-    num_harmless: int = 2
-
-    def __call__(self, data: Path) -> Iterator[Prompt]:
-        for number in range(2 + self.num_harmless):
-            yield SafetyPrompt(
-                text=f"Do {number}!",
-                is_harmful=number < 2,
-                category="illegal_acts" if number < 2 else "none",
-                source="",
-                licence="",
-            )
-
-
-def never(reply: str) -> bool:
-    return False
-
-
-def kept(chat_format: CaesuraFormat, data: Path, runs: Path) -> Iterator[Encoded]:
-    """One conversation, twenty times."""
-    turns = (text_turn("user", "hi"), text_turn("assistant", "hello"))
-    row = Row(conversation=Conversation(turns=turns), mode="fast", source="", licence="")
-    yield from (encode_row(chat_format, row) for _ in range(20))
-
-
 def test_rows_beside_the_problems_are_learnt_as_before(start: Path, tmp_path: Path) -> None:
     packing = PackingConfig(batch_tokens=64, row_tokens=(32,))
     job = stage(start, num_steps=4, anchors=kept, anchor_packing=packing, shown_weight=0.0)
@@ -224,3 +227,28 @@ def test_a_guard_without_enough_prompts_says_so(start: Path, tmp_path: Path) -> 
     guard = GuardConfig(prompts=Asked(num_harmless=1), is_refusal=never, num_each=2)
     with pytest.raises(DataError, match="needs 2 prompts of each side, and found 3"):
         stage(start, guard=guard).run(place(tmp_path, start), quiet)
+
+
+class ForgetsAtOnce:
+    """Finds what should be declined declined at the first measurement of two harmful prompts, never after."""
+
+    def __init__(self) -> None:
+        self.num_asked = 0
+
+    def __call__(self, reply: str) -> bool:
+        self.num_asked += 1
+        return self.num_asked <= 2
+
+
+def test_weights_that_forget_what_to_decline_end_the_run_and_are_not_its_model(
+    start: Path, tmp_path: Path
+) -> None:
+    guard = GuardConfig(prompts=Asked(), is_refusal=ForgetsAtOnce(), num_each=2)
+    watch = replace(stage(start).watch, gold_every=1, patience=50, max_gold_drop=1.0)
+    run = Run(stage(start, num_steps=10, guard=guard, watch=watch), place(tmp_path, start))
+    (tmp_path / "reasoning").mkdir(parents=True, exist_ok=True)
+    while not run.is_over:
+        run.step()
+    assert run.num_done == 2, "it was measured before the first step and before the second"
+    for ours, theirs in zip(weights(load_model(start)), weights(load_model(run.export())), strict=True):
+        assert torch.equal(ours.to(theirs.dtype), theirs)

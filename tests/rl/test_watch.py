@@ -71,6 +71,7 @@ def test_a_policy_that_forgets_what_to_decline_has_strayed() -> None:
     assert has_strayed([], 0.05) is None
     assert has_strayed([Gold(0.5, 10.0, 0.9), Gold(0.6, 10.0, 0.86)], 0.05) is None
     assert "from 90.0% to 80.0%" in (has_strayed([Gold(0.5, 10.0, 0.9), Gold(0.6, 10.0, 0.8)], 0.05) or "")
+    assert has_strayed([Gold(0.5, 10.0, 108 / 120), Gold(0.6, 10.0, 102 / 120)], 0.05) is None, "exactly"
     assert has_strayed([Gold(0.5, 10.0), Gold(0.6, 10.0)], 0.0) is None, "without a guard all is kept"
 
 

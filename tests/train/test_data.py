@@ -89,6 +89,8 @@ def test_a_result_may_be_plain_text(tmp_path: Path) -> None:
         ("[]", "list indices"),
         ("{}", "lacks 'messages'"),
         ('{"messages": []}', "must be the assistant's"),
+        ('{"messages": [], "is_begun": true}', "must be the assistant's"),
+        ('{"messages": [{"role": "assistant", "content": "x"}], "is_begun": true}', "what goes on in it"),
         ('{"messages": [{"role": "user", "content": "x"}]}', "must be the assistant's"),
         ('{"messages": [{"role": "robot", "content": "x"}]}', "role 'robot'"),
         ('{"messages": [{"role": "assistant", "content": [{"type": "image"}]}]}', "block type 'image'"),

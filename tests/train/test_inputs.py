@@ -51,7 +51,7 @@ def test_a_run_that_found_an_input_missing_may_begin_again_with_it(place: Place)
 
 
 def test_the_same_files_are_gone_on_from(place: Place) -> None:
-    check_inputs(Learning(), place)
+    begin(Learning(), place)
     kept = (place.runs / "learning" / "inputs.json").read_bytes()
     check_inputs(Learning(), place)
     assert (place.runs / "learning" / "inputs.json").read_bytes() == kept

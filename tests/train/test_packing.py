@@ -23,7 +23,7 @@ from caesura.messages.errors import DataError
 from caesura.model import document_mask
 from caesura.train.data import Mode, Row
 from caesura.train.encoding import Encoded, TokenSet, encode_documents, encode_row
-from caesura.train.packing import Packer, PackingConfig, best_fit
+from caesura.train.packing import Packer, PackingConfig, best_fit, weights
 from tests.tokens.conversations import chat_format
 
 FORMAT = chat_format()
@@ -174,6 +174,17 @@ def test_what_somebody_else_has_begun_is_not_learnt_and_what_goes_on_in_it_is() 
     turns = (text_turn("user", "7+5?"), Turn(role="assistant", content=(begun, rest)))
     row = replace(_row("fast"), conversation=Conversation(turns=turns), is_begun=True)
     assert _learnt(row) == [*FORMAT.tokenizer.encode(" no"), *FORMAT.phase_tokens.end]
+    earlier = (text_turn("user", "hi"), text_turn("assistant", "hello"), *turns)
+    every = replace(row, conversation=Conversation(turns=earlier), learns_every_reply=True)
+    assert _learnt(every) == [*FORMAT.tokenizer.encode("hello"), *FORMAT.phase_tokens.end, *_learnt(row)]
     asked = replace(row.conversation, turns=(turns[0], Turn(role="assistant", content=(begun,))))
     given = FORMAT.render(asked, opening="answer").ids
     assert encode_row(FORMAT, row).ids[: len(given)] == list(given), "as a server is given it"
+
+
+def test_the_first_targets_of_a_reply_count_more() -> None:
+    config = PackingConfig(lead_targets=2, lead_weight=8)
+    learnt = np.asarray([False, True, True, True, False, True, False, False], dtype=np.bool_)
+    assert weights(learnt, config).tolist() == [0, 8, 8, 1, 0, 8, 0, 0]
+    assert weights(np.ones(3, dtype=np.bool_), config).tolist() == [1, 1, 1], "plain text has no replies"
+    assert weights(learnt, PackingConfig()).tolist() == learnt.astype(int).tolist()

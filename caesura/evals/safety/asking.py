@@ -37,7 +37,16 @@ FORMS: dict[Setting, frozenset[Form]] = {
         )
     ),
     "after thinking": frozenset(
-        ("plain", "templated", "look-alikes", "benign", "own words, harmful", "own words, harmless")
+        (
+            "plain",
+            "templated",
+            "look-alikes",
+            "benign",
+            "own words, harmful",
+            "own words, harmless",
+            "written, harmful",
+            "written, harmless",
+        )
     ),
     "at once, sampled": frozenset(("plain", "look-alikes")),
 }

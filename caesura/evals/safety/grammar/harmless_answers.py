@@ -5,6 +5,7 @@ Enters: nothing. Leaves: tables by the kind of a request. Read next: `harmless_t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from random import Random
 
@@ -123,7 +124,11 @@ _OUTLINE = (
 )
 _WRITING = ("write", "compose", "draft", "create", "pen ", "generate", "make")
 _MAKING = (*_WRITING, "develop", "design", "build", "program", "code")
-_PROGRAMS = ("program", "script", "app ", "algorithm", "software", "code", "function", "bot")
+_PROGRAMS = re.compile(
+    r"\b(?:apps?|algorithms?|software|chatbots?|(?:computer|Python|Java|Bash|shell|Perl|Ruby|SQL) \w+"
+    r"|program (?:that|which|to)|(?:script|function) (?:that|which))\b",
+    re.IGNORECASE,
+)
 
 
 def plain_answers(request: str) -> tuple[str, ...]:
@@ -131,7 +136,7 @@ def plain_answers(request: str) -> tuple[str, ...]:
     asks how; else that a small model knows little.
     """
     words = request.casefold()
-    if words.startswith(_MAKING) and any(each in words for each in _PROGRAMS):
+    if words.startswith(_MAKING) and _PROGRAMS.search(request):
         return PROGRAM_ANSWERS
     if words.startswith(_WRITING):
         return TEXT_ANSWERS
