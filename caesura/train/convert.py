@@ -36,7 +36,7 @@ _LEFT_OUT_TOPICS = frozenset({"gossip", "politics"})
 _PARTS_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "s": "adjective", "r": "adverb"}
 
 
-def _remainder(key: str, modulus: int) -> int:
+def remainder(key: str, modulus: int) -> int:
     """SHA-256's first four bytes, big-endian, modulo: the rule that splits the public sets."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % modulus
 
@@ -62,7 +62,7 @@ def developer_half(text_field: str, rename: Mapping[str, str]) -> Converter:
     def convert(files: Files) -> Iterator[Row]:
         for path, content in files.items():
             for row in _csv_rows(content):
-                key = _field(row, text_field, path).lower()
+                key = _field(row, text_field, path).strip().lower()
                 if hashlib.sha256(key.encode()).digest()[0] % 2 == 0:
                     yield {new: row.get(old, "") for old, new in rename.items()} if rename else dict(row)
 
@@ -83,7 +83,7 @@ def persona_dialogues(files: Files) -> Iterator[Row]:
             row_id = f"spc-{part}-{number}"
             lines = _field(row, "Best Generated Conversation", path).splitlines()
             spoken = [match for line in lines if (match := _SPEAKER.match(line))]
-            if spoken and _remainder(row_id, 20) != 0:
+            if spoken and remainder(row_id, 20) != 0:
                 yield {
                     "id": row_id,
                     "persona1": _field(row, "user 1 personas", path).splitlines(),
@@ -237,7 +237,7 @@ def simple_stories(files: Files) -> Iterator[Row]:
     for path, content in sorted(files.items()):
         text = content.decode(errors="replace")
         story = _story_of_pages(text) if path.endswith(".txt") else _story_of_markdown(path, text)
-        if story and story["title"].lower() not in seen and _remainder(story["id"], 20) != 0:
+        if story and story["title"].lower() not in seen and remainder(story["id"], 20) != 0:
             seen.add(story["title"].lower())
             yield story
 

@@ -22,7 +22,8 @@ import httpx
 import zstandard
 
 from caesura.messages.errors import DataError
-from caesura.train.sets import DataSet, Origin, find_set
+from caesura.train.data_set import DataSet, Origin
+from caesura.train.sets import find_set
 
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 1 << 16

@@ -1,4 +1,4 @@
-"""Sets of requests, from the files that the public sources publish: intents, slots, tools, commands.
+"""Sets of requests, from the files that the public sources publish: intents, slots, tools, commands, tasks.
 
 Enters: the raw files of one data set, by repository and path. Leaves: rows as dictionaries, in the same shape
 as `sets.py` opens them; what is officially held out is left out. Read next: `convert.py`, the other sets.
@@ -7,7 +7,6 @@ as `sets.py` opens them; what is officially held out is left out. Read next: `co
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -15,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from caesura.train.convert import Files, Row
+from caesura.messages.errors import DataError
+from caesura.train.convert import Files, Row, remainder
 
 _EXAMPLE = re.compile(r"^- (.+?):?\n+`([^`\n]+)`", re.MULTILINE)
 _SHARED_PARTS = ("train", "val", "oos_train", "oos_val")
@@ -60,8 +60,7 @@ def tool_choices(files: Files) -> Iterator[Row]:
     for content in files.values():
         table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         for number, row in enumerate(table):
-            digest = hashlib.sha256(row["Query"].lower().encode()).digest()
-            if int.from_bytes(digest[:4], "big") % 10 != 0:
+            if remainder(row["Query"].lower(), 10) != 0:
                 yield {"id": f"mt-{number}", "query": row["Query"], "tool": row["Tool"]}
 
 
@@ -69,6 +68,25 @@ def single_row(files: Files) -> Iterator[Row]:
     """A JSON object as the only row."""
     for content in files.values():
         yield cast(Row, json.loads(content))
+
+
+def json_lines(files: Files) -> Iterator[Row]:
+    """Rows that are published as JSON, one a line, as they are."""
+    for path, content in sorted(files.items()):
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            if line.strip():
+                yield _json_row(line, f"{path}, line {number}")
+
+
+def _json_row(line: bytes, place: str) -> Row:
+    """One line; an error names its place."""
+    try:
+        row: object = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{place}: not a row of JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{place}: a row is a JSON object, not {type(row).__name__}")
+    return cast(Row, row)
 
 
 def command_pages(files: Files) -> Iterator[Row]:

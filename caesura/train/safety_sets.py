@@ -11,23 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from caesura.messages.errors import DataError
-from caesura.train.sets import read_rows
+from caesura.train.sets import find_set, read_rows
 
-FILES: Mapping[str, str] = {
-    "advbench": "advbench/behaviors.jsonl",
-    "harmbench": "harmbench/behaviors_val.jsonl",
-    "strongreject": "strongreject/prompts.jsonl",
-    "xstest": "xstest/prompts.jsonl",
-    "jailbreak_templates": "jailbreak_templates/templates.jsonl",
-    "rbr_refusal_gold": "rbr_refusal_gold/train.jsonl.zst",
-    "tldr": "tldr_pages/pages.jsonl.zst",
-    "self_instruct": "self_instruct_seeds/seed_tasks.jsonl",
-    "openstax_exercises": "openstax_exercises/exercises.jsonl.zst",
-    "metatool": "metatool/queries.jsonl.zst",
-    "snips": "snips_intents/train.jsonl.zst",
-    "clinc150": "clinc150/train.jsonl.zst",
-    "bfcl": "bfcl_dev/exec_simple.jsonl",
-}
+_NAMES = """
+    advbench harmbench strongreject xstest jailbreak_templates rbr_refusal_gold
+    tldr self_instruct openstax_exercises metatool snips clinc150 bfcl
+"""
+FILES: Mapping[str, str] = {name: find_set(name).file for name in _NAMES.split()}
 
 
 def safety_rows(folder: Path) -> Callable[[str], Iterator[dict[str, Any]]]:
@@ -36,7 +26,10 @@ def safety_rows(folder: Path) -> Callable[[str], Iterator[dict[str, Any]]]:
     def rows(name: str) -> Iterator[dict[str, Any]]:
         path = folder / FILES[name]
         if not path.is_file():
-            raise DataError(f"{path}: the safety set {name!r} is not there; set --data or CAESURA_DATA")
+            raise DataError(
+                f"{path}: the safety set {name!r} is not there; set --data or CAESURA_DATA, or run "
+                f"`caesura data {name}`"
+            )
         return read_rows(path)
 
     return rows

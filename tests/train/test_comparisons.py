@@ -1,4 +1,4 @@
-"""Sets of what people preferred, from their raw files to rows."""
+"""Sets of what people judged, from their raw files to rows."""
 
 from __future__ import annotations
 
@@ -38,6 +38,21 @@ def test_what_mixes_minors_and_sex_is_left_out() -> None:
     replies = ("a child", "sexual", "a sexual child")
     rows = list(comparisons.transcripts({"a.jsonl.gz": _pairs(*((asked, reply) for reply in replies))}))
     assert [row["rejected"].rsplit(": ", 1)[1] for row in rows] == ["a child", "sexual"]
+
+
+def test_labelled_replies_are_kept_as_they_are_but_for_what_mixes_minors_and_sex() -> None:
+    raw = [
+        {
+            "category": "None",
+            "response_type": "Comply",
+            "prompt": [{"role": "user", "content": asked}],
+            "completion": [{"role": "assistant", "content": said}],
+            "propositions": {"apology": False},
+        }
+        for asked, said in (("A child?", "Yes."), ("Sex?", "No."), ("A child?", "Sex."))
+    ]
+    lines = "\n".join(map(json.dumps, raw)).encode()
+    assert list(comparisons.labelled_replies({"data/rbr_gold_data/train.jsonl": lines})) == raw[:2]
 
 
 def test_rewarded_actions_are_parsed_and_a_tenth_is_left_out() -> None:

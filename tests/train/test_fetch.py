@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -285,6 +286,32 @@ def test_word_lists_are_named_by_their_path() -> None:
     assert list(word_lists({"dariusk/corpora/data/foods/fruits.json": b'{"fruits": ["fig"]}'})) == [
         {"id": "foods/fruits", "data": {"fruits": ["fig"]}}
     ]
+
+
+def test_templates_are_cut_to_the_half_that_may_be_trained_on_whatever_space_ends_them(
+    tmp_path: Path,
+) -> None:
+    origin = SETS["jailbreak_templates"].origins[0]
+    texts = [f"You are bot {number}.\n\nNow: [INSERT PROMPT HERE]" for number in range(60)]
+    table = "id,text\n" + "".join(f'{number},"{text}\n "\n' for number, text in enumerate(texts))
+    base = f"/{origin.repository}/{origin.commit}"
+    site = Site(files={f"{base}/{origin.paths[0]}": table.encode(), f"{base}/LICENSE": b"MIT"})
+    fetch(["jailbreak_templates"], tmp_path, ignore, client=site.client)
+    rows = list(open_set(tmp_path, "jailbreak_templates"))
+    shared = [text for text in texts if hashlib.sha256(text.lower().encode()).digest()[0] % 2 == 0]
+    assert [row["template"] for row in rows] == [f"{text}\n " for text in shared]
+    assert set(rows[0]) == {"id", "source", "template"}
+
+
+def test_exercises_are_taken_from_the_archives_of_their_books(tmp_path: Path) -> None:
+    problem = "<problem><para>Add 1 and 4.</para></problem><solution><para>5</para></solution>"
+    module = f"<document><title>Sums</title><content><exercise>{problem}</exercise></content></document>"
+    packed = archive({"LICENSE": b"CC BY", "modules/m3/index.cnxml": module.encode()})
+    origins = SETS["openstax_exercises"].origins
+    site = Site(files={f"/{origin.repository}/tar.gz/{origin.commit}": packed for origin in origins})
+    fetch(["openstax_exercises"], tmp_path, ignore, client=site.client)
+    (row,) = open_set(tmp_path, "openstax_exercises")
+    assert (row["module"], row["problem"], row["solution"]) == ("Sums", "Add 1 and 4.", "5")
 
 
 def test_a_table_without_the_expected_column_is_named() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
+import pytest
+
+from caesura.messages.errors import DataError
 from caesura.train import requests
 
 
@@ -52,6 +55,20 @@ def test_a_tenth_of_the_tool_choices_is_left_out_by_its_hash() -> None:
 
 def test_a_json_object_is_one_row() -> None:
     assert list(requests.single_row({"a.json": b'{"T": "Does things."}'})) == [{"T": "Does things."}]
+
+
+def test_json_lines_are_rows_as_they_are() -> None:
+    lines = '{"id": "seed_0", "instruction": "Name\u2028a fruit."}\n\n{"id": "seed_1"}\n'
+    assert list(requests.json_lines({"data/seed_tasks.jsonl": lines.encode()})) == [
+        {"id": "seed_0", "instruction": "Name\u2028a fruit."},
+        {"id": "seed_1"},
+    ]
+
+
+@pytest.mark.parametrize("bad", [b"{", b"[1]", b"\xff"])
+def test_a_line_that_is_no_row_is_named(bad: bytes) -> None:
+    with pytest.raises(DataError, match=r"a\.jsonl, line 2"):
+        list(requests.json_lines({"a.jsonl": b'{"id": 1}\n' + bad + b"\n"}))
 
 
 def test_pages_become_tasks_with_commands() -> None:

@@ -9,6 +9,7 @@ import pytest
 import zstandard
 
 from caesura.messages.errors import DataError
+from caesura.train.safety_sets import FILES
 from caesura.train.sets import SETS, data_folder, open_set
 
 
@@ -77,3 +78,8 @@ def test_every_set_has_a_place_a_licence_and_an_origin() -> None:
         assert data_set.origins
         assert all(origin.paths and len(origin.commit) >= 12 for origin in data_set.origins)
     assert [name for name, data_set in SETS.items() if data_set.converter is None] == ["textbooks"]
+
+
+def test_every_set_that_measures_safety_can_be_fetched() -> None:
+    assert len(FILES) > 10
+    assert all(SETS[name].file == file and SETS[name].converter for name, file in FILES.items())
