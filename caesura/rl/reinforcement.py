@@ -9,19 +9,18 @@ its folder: `checkpoints/`, `best/` (the weights that did best on held-out probl
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import shutil
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from caesura.constitution.prompts import Prompt
 from caesura.engine.loading import LoadedModel, load
 from caesura.model import Transformer, load_model, save_model
 from caesura.rl.curriculum import CurriculumConfig, groups, updated_rates
@@ -42,6 +41,7 @@ from caesura.rl.losses import DR_GRPO
 from caesura.rl.policy import ScoringConfig, check_agreement
 from caesura.rl.rewards import RewardConfig, check_disputes
 from caesura.rl.rollouts import Rollout, RolloutConfig, RolloutEngine
+from caesura.rl.run_record import append_figures, cosine, facts_of
 from caesura.rl.watch import WatchConfig, alarms, gold_problems, has_strayed, measure, reason_to_stop
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.anchors import Anchors, packed_anchors
@@ -140,10 +140,11 @@ class Run:
         self._updater = Updater(
             policy, self._optimisers, self._engine, stage.update, reference=self._reference(place.device)
         )
-        self._anchors = self._packed_anchors(place)
+        self._anchors: Anchors | None = None
+        self._place = place
         self._checkpoints = Checkpoints(self._folder / "checkpoints")
         self._gold_problems = gold_problems(stage.watch)
-        self._guarded = guarded_prompts(stage.guard, place.data) if stage.guard else ()
+        self._guarded: tuple[Prompt, ...] = ()
         self._began = self._saved = time.monotonic()
         self._reason: str | None = None
         self.num_done = 0
@@ -159,11 +160,15 @@ class Run:
         return self.num_done >= self._stage.num_steps or self._reason is not None
 
     def restore(self) -> None:
-        """Go on from the newest checkpoint, if there is one."""
+        """Go on from the newest checkpoint, if there is one. A run that is done reads no data again."""
         self.num_done = self._checkpoints.restore(self._learner, self._optimisers)
         self._reason = self._why_stop()
         if not self.num_done:
             shutil.rmtree(self._folder / "best", ignore_errors=True)
+        if not self._learner.is_exported:
+            self._anchors = self._packed_anchors(self._place)
+            guard = self._stage.guard
+            self._guarded = guarded_prompts(guard, self._place.data) if guard else ()
 
     def step(self) -> Row:
         """One batch: hand the weights over, measure if it is time, sample, judge, learn, note."""
@@ -200,7 +205,7 @@ class Run:
         self._engine.sync(self.policy)
         self._measure()
         best = load_model(self._folder / "best")
-        facts = _facts(self._start, self._stage)
+        facts = facts_of(self._start, self._stage.display_name or self._stage.name)
         export(best, self._tokenizer, self._folder / "model", facts)
         self._learner.is_exported = True
         self._checkpoints.save(self.num_done, self._learner, self._optimisers)
@@ -320,7 +325,7 @@ class Run:
         return Row(figures=figures, note=note)
 
     def _finish_step(self, row: Row) -> None:
-        _append(self._folder / "metrics.jsonl", row.figures)
+        append_figures(self._folder / "metrics.jsonl", row.figures)
         self._reason = self._why_stop()
         is_due = time.monotonic() - self._saved > self._stage.checkpoint_every_s
         if is_due or self.is_over:
@@ -331,28 +336,3 @@ class Run:
 def engine_model(folder: Path, device: str) -> LoadedModel:
     """Weights of the engine's own, in the trainer's float32: in bfloat16 the two could not agree."""
     return load(folder, dtype=torch.float32, device=device)
-
-
-def cosine(step: int, num_steps: int, warmup_steps: int) -> float:
-    """The factor on the rate: a linear rise, then (1 + cos(pi * progress)) / 2, which is 0 at the end."""
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    progress = (step - warmup_steps) / max(1, num_steps - warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def _facts(start: Path, stage: ReinforcementStage) -> dict[str, Any]:
-    """What the model's list says, as of the model that it started from, but for name and date."""
-    path = start / "caesura.json"
-    facts = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {**facts, "display_name": stage.display_name or stage.name, "created_at": created}
-
-
-def _append(path: Path, figures: dict[str, Any]) -> None:
-    """A disk that is full costs the row, not the run."""
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(figures) + "\n")
-    except OSError as error:
-        log.error("metrics of step %d not written: %s", figures["step"], error)

@@ -23,8 +23,9 @@ from caesura.rl.grpo import NotFiniteError, UpdateConfig
 from caesura.rl.guard import GuardConfig
 from caesura.rl.losses import DR_GRPO
 from caesura.rl.policy import AgreementError, ScoringConfig
-from caesura.rl.reinforcement import ReinforcementStage, Run, cosine
+from caesura.rl.reinforcement import ReinforcementStage, Run
 from caesura.rl.rewards import RewardConfig
+from caesura.rl.run_record import cosine
 from caesura.rl.watch import WatchConfig
 from caesura.tokens import CaesuraFormat, Tokenizer
 from caesura.train.data import Row
@@ -246,7 +247,8 @@ def test_weights_that_forget_what_to_decline_end_the_run_and_are_not_its_model(
     guard = GuardConfig(prompts=Asked(), is_refusal=ForgetsAtOnce(), num_each=2)
     watch = replace(stage(start).watch, gold_every=1, patience=50, max_gold_drop=1.0)
     run = Run(stage(start, num_steps=10, guard=guard, watch=watch), place(tmp_path, start))
-    (tmp_path / "reasoning").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "reasoning").mkdir(parents=True)
+    run.restore()
     while not run.is_over:
         run.step()
     assert run.num_done == 2, "it was measured before the first step and before the second"
