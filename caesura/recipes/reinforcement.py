@@ -67,7 +67,7 @@ def reasoning(
         name="nano-reasoning",
         display_name="Caesura nano",
         start_from=start_from,
-        num_steps=30,
+        num_steps=16,
         optimiser=OptimiserConfig(
             name="adamw",
             # On the way accuracy falls by two points; it is the falling rate at the end that pays.
@@ -90,7 +90,7 @@ def reasoning(
             scoring=ScoringConfig(batch_tokens=4096),
             num_updates=2,
         ),
-        watch=WatchConfig(gold_every=10, gold_problems=3),
+        watch=WatchConfig(gold_every=8, gold_problems=3),
         shown_weight=1.0,
         shown_below=0.8,
         num_practised=512,
