@@ -13,7 +13,9 @@ from caesura.train.recipe import Recipe
 
 
 def recipe() -> Recipe:
-    """Text, conversations and tools; then what the model is to be like, and how it thinks."""
+    """Text, conversations and tools; then what the model is to be like, and how it thinks. Reinforcement does
+    not go on from the preferences: they made nano answer harmful requests that it had declined (docs/log.md).
+    """
     shape = PRESETS["nano"]
     return Recipe(
         name="nano",
@@ -30,7 +32,7 @@ def recipe() -> Recipe:
             *preferences.rewards(),
             preferences.preferences(anchors=alignment.kept_rows(5)),
             reinforcement.reasoning(
-                start_from="nano-preferences", anchors=alignment.kept_rows(6), guard=alignment.guard()
+                start_from="nano-decisions", anchors=alignment.kept_rows(6), guard=alignment.guard()
             ),
         ),
         max_positions=shape.max_positions,

@@ -96,5 +96,7 @@ def reasoning(
         num_practised=512,
         guard=guard,
         anchors=anchors,
-        anchor_packing=PackingConfig(batch_tokens=4096, row_tokens=(256, 512, 1024, 1536), seed=6),
+        anchor_packing=PackingConfig(
+            batch_tokens=4096, row_tokens=(256, 512, 1024, 1536), seed=6, lead_targets=3, lead_weight=12
+        ),
     )
