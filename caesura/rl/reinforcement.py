@@ -163,8 +163,12 @@ class Run:
         """Go on from the newest checkpoint, if there is one. A run that is done reads no data again."""
         self.num_done = self._checkpoints.restore(self._learner, self._optimisers)
         self._reason = self._why_stop()
+        best, part = self._folder / "best", self._folder / "best.part"
         if not self.num_done:
-            shutil.rmtree(self._folder / "best", ignore_errors=True)
+            shutil.rmtree(best, ignore_errors=True)
+        elif not best.exists() and part.exists():
+            # It ended between the removal of the old ones and the renaming of the new ones, which are whole.
+            part.rename(best)
         if not self._learner.is_exported:
             self._anchors = self._packed_anchors(self._place)
             guard = self._stage.guard

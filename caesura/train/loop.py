@@ -81,12 +81,11 @@ class _TextSteps:
         self._num_targets = 0
 
     def loss_of(self, step: int) -> Tensor:
-        """Nats a learnt target."""
+        """Nats a learnt target, each counted as often as it weighs."""
         self._batch = Batch(*(tensor.to(self._device) for tensor in self._packer.batch(step)))
-        num_targets = self._batch.mask_BT.sum()
-        self._num_targets = int(num_targets)
+        self._num_targets = int(self._batch.mask_BT.count_nonzero())
         loss_sum = self._loss_sum(*self._batch, document_mask(self._batch.positions_BT))
-        return loss_sum / num_targets.clamp(min=1)
+        return loss_sum / self._batch.mask_BT.sum().clamp(min=1)
 
     def on_step(self, done: StepDone) -> None:
         if not done.is_skipped:

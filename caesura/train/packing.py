@@ -55,6 +55,13 @@ class PackingConfig:
     lead_targets: int = 0
     lead_weight: int = 1
 
+    def __post_init__(self) -> None:
+        if self.lead_targets < 0 or self.lead_weight < 1:
+            raise ValueError(
+                f"lead_targets {self.lead_targets} must be at least 0 and lead_weight {self.lead_weight} at "
+                "least 1: what is learnt counts once or more"
+            )
+
 
 class Packer:
     """Batches by number. A document longer than the longest row is an error, named by its index."""

@@ -16,9 +16,12 @@ from tests.tokens.foreign_folders import foreign_tokenizer, write_tokenizer
 WINDOW = 2048
 
 
-def write_model(folder: Path, name: str, network: str) -> Path:
-    """Write a folder of a family. network: its class in transformers, without the ending. Returns it."""
+def write_model(folder: Path, name: str, network: str, *, window: int = WINDOW) -> Path:
+    """Write a folder of a family, as transformers writes it. network: its class there, without the ending.
+    window: how many positions it has. Returns the folder.
+    """
     config = getattr(transformers, f"{network}Config")(
+        # The vocabulary is padded, as real ones are: the surplus must never be drawn.
         vocab_size=-(-foreign_tokenizer(name).vocab_size // 64) * 64,
         hidden_size=64,
         intermediate_size=96,
@@ -26,7 +29,8 @@ def write_model(folder: Path, name: str, network: str) -> Path:
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=16,
-        max_position_embeddings=WINDOW,
+        max_position_embeddings=window,
+        # Large weights make the next token depend on the last ones, so that replies differ.
         initializer_range=0.3,
         **({"sliding_window": None} if network == "Mistral" else {}),
     )

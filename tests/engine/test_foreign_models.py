@@ -19,7 +19,7 @@ from caesura.messages.fold import collect
 from caesura.messages.request import MessagesRequest, Sampling, Thinking
 from caesura.model.folder import FolderError
 from caesura.tokens import CLOSING_TEXT
-from tests.tokens.foreign_folders import foreign_tokenizer, write_tokenizer
+from tests.engine.foreign_models import write_model
 
 WINDOW = 512
 # Which network each family's words go with.
@@ -35,25 +35,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random folder of each family, as transformers writes it."""
     root = tmp_path_factory.mktemp("foreign")
     for name, network in NETWORKS.items():
-        # The vocabulary is padded, as real ones are: the surplus must never be drawn.
-        vocab_size = -(-foreign_tokenizer(name).vocab_size // 64) * 64
-        config = getattr(transformers, f"{network}Config")(
-            vocab_size=vocab_size,
-            hidden_size=64,
-            intermediate_size=96,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=16,
-            max_position_embeddings=WINDOW,
-            # Large weights make the next token depend on the last ones, so that replies differ.
-            initializer_range=0.3,
-            **({"sliding_window": None} if network == "Mistral" else {}),
-        )
-        torch.manual_seed(11)
-        model = getattr(transformers, f"{network}ForCausalLM")(config).eval()
-        model.save_pretrained(root / name)
-        write_tokenizer(name, root / name)
+        write_model(root / name, name, network, window=WINDOW)
     return root
 
 

@@ -254,3 +254,19 @@ def test_weights_that_forget_what_to_decline_end_the_run_and_are_not_its_model(
     assert run.num_done == 2, "it was measured before the first step and before the second"
     for ours, theirs in zip(weights(load_model(start)), weights(load_model(run.export())), strict=True):
         assert torch.equal(ours.to(theirs.dtype), theirs)
+
+
+def test_a_run_that_was_killed_while_its_best_weights_were_put_in_place_goes_on(
+    start: Path, tmp_path: Path
+) -> None:
+    def stop(num_done: int, num_total: int, note: str) -> None:
+        if num_done == 2:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        stage(start).run(place(tmp_path, start), stop)
+    folder = tmp_path / "reasoning"
+    (folder / "best").rename(folder / "best.part")
+    Run(stage(start), place(tmp_path, start)).restore()
+    assert (folder / "best" / "model.safetensors").is_file()
+    assert not (folder / "best.part").exists()

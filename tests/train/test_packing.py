@@ -188,3 +188,9 @@ def test_the_first_targets_of_a_reply_count_more() -> None:
     assert weights(learnt, config).tolist() == [0, 8, 8, 1, 0, 8, 0, 0]
     assert weights(np.ones(3, dtype=np.bool_), config).tolist() == [1, 1, 1], "plain text has no replies"
     assert weights(learnt, PackingConfig()).tolist() == learnt.astype(int).tolist()
+
+
+@pytest.mark.parametrize(("targets", "weight"), [(-1, 1), (2, 0), (2, -3)])
+def test_leads_that_would_count_less_than_once_are_refused(targets: int, weight: int) -> None:
+    with pytest.raises(ValueError, match="counts once or more"):
+        PackingConfig(lead_targets=targets, lead_weight=weight)
