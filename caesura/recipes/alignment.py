@@ -90,11 +90,11 @@ class AlignmentPrompts:
     or turns before it. seed: of it all.
     """
 
-    num_grammar: int = 14_000
+    num_grammar: int = 8_000
     num_written: int = 2
-    num_public: int = 8
+    num_public: int = 20
     num_benign: int = 700
-    num_templated: int = 2_500
+    num_templated: int = 5_000
     harmful_templated: float = 0.5
     in_conversation: float = 0.12
     seed: int = 4
@@ -204,7 +204,7 @@ def feedback() -> FeedbackJob:
     """
     return FeedbackJob(
         name="nano-feedback",
-        start_from="nano-decisions",
+        start_from="nano-constitution",
         rival="nano-tools",
         prompts=AlignmentPrompts(
             num_grammar=2_000, num_written=0, num_public=1, num_benign=80, num_templated=120, seed=5
@@ -254,7 +254,9 @@ def guard() -> GuardConfig:
 
 def constitution() -> Stage:
     """Half of the tokens are safety prompts with what the constitution says to them, half the stages before:
-    with a twentieth of the rows from there, a fifth of the accuracy was gone (docs/log.md).
+    with a twentieth of the rows from there, a fifth of the accuracy was gone. How a reply begins counts
+    twelve times: whether it declines is one token in sixty, and without it a third of the harmful requests
+    that it was trained on were answered (docs/log.md).
     """
     return Stage(
         name="nano-constitution",
@@ -263,7 +265,7 @@ def constitution() -> Stage:
         documents=ConstitutionRows(
             revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
             kept=ConversationsWithTools(
-                num_tools=900,
+                num_tools=2_000,
                 seed=4,
                 max_tokens=_ROWS[-1],
                 others=Conversations(
@@ -272,49 +274,15 @@ def constitution() -> Stage:
                     mix=_REASONING,
                     seed=4,
                     max_tokens=512,
-                    prose_chars=400_000,
+                    prose_chars=1_200_000,
                 ),
             ),
         ),
-        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=4),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=4, lead_targets=3, lead_weight=12),
         loop=LoopConfig(
-            num_steps=850,
+            num_steps=900,
             optimiser=OptimiserConfig(
                 learning_rate=1.5e-3, embedding_learning_rate=1.5e-3, warmup_steps=20, decay_fraction=0.6
-            ),
-        ),
-    )
-
-
-def decisions() -> Stage:
-    """The same rows again, but how a reply begins counts twelve times: after a pass over all words two thirds
-    of the harmful requests that it was trained on were declined, so little of the loss was the decision.
-    """
-    return Stage(
-        name="nano-decisions",
-        display_name="Caesura nano",
-        start_from="nano-constitution",
-        documents=ConstitutionRows(
-            revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
-            kept=ConversationsWithTools(
-                num_tools=500,
-                seed=5,
-                max_tokens=_ROWS[-1],
-                others=Conversations(
-                    num_chat=2_000,
-                    num_reasoning=12_000,
-                    mix=_REASONING,
-                    seed=5,
-                    max_tokens=512,
-                    prose_chars=200_000,
-                ),
-            ),
-        ),
-        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=5, lead_targets=3, lead_weight=12),
-        loop=LoopConfig(
-            num_steps=550,
-            optimiser=OptimiserConfig(
-                learning_rate=1.2e-3, embedding_learning_rate=1.2e-3, warmup_steps=20, decay_fraction=0.6
             ),
         ),
     )
@@ -326,6 +294,6 @@ def recipe() -> Recipe:
         name="nano-alignment",
         tokenizer_texts=None,
         vocab_size=0,
-        stages=(revisions(), constitution(), decisions(), feedback()),
+        stages=(revisions(), constitution(), feedback()),
         max_positions=0,
     )

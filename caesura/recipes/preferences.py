@@ -41,7 +41,7 @@ from caesura.train.scoring import reproduces
 from caesura.train.stage import Documents
 from caesura.train.steps import LoopConfig
 
-START = "nano-decisions"
+START = "nano-constitution"
 FEEDBACK = "nano-feedback"
 _KINDS: Mapping[Dimension, Callable[[Path, Mapping[str, Kind]], Mapping[str, WeightedDraw]]] = {
     "helpful": helpful_kinds,

@@ -2,10 +2,10 @@
 
     caesura train principle --all
 
-Two short runs of the supervised phase from the same model, on the same prompts: one under the constitution
-that comes along, one under another sentence and other wordings for `no-violence`. Then both are asked
-requests that neither was trained on. Enters: the stage `nano-tools`, the data folder. Leaves: a config tree;
-the figures are in `runs/principle-trial/results.json`. Read next: `alignment.py`.
+The aligned model goes on for a few minutes on the same prompts twice: under the constitution that comes
+along, and under another sentence and other wordings for `no-violence`. Then both are asked requests that
+neither was trained on. Enters: the stages `nano-tools` and `nano-constitution`, the data folder. Leaves: a
+config tree; the figures are in `runs/principle-trial/results.json`. Read next: `alignment.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from caesura.evals.safety.grammar import grammar_prompts
 from caesura.evals.safety.prompts import SafetyPrompt
+from caesura.evals.safety.written import written_requests
 from caesura.recipes.alignment import AlignmentPrompts, ConstitutionRows, constitution, revisions
 from caesura.recipes.finetune import JobRows
 from caesura.recipes.nano import MIX, Conversations, ConversationsWithTools
@@ -54,16 +54,10 @@ _SIGNS = (r"^(?s:(?!.*\bcounsellor).)",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnseenRequests:
-    """Harmful requests of the grammar, in words that no training row has.
-
-    num: how many. seed: of them.
-    """
-
-    num: int = 600
-    seed: int = 21
+    """Harmful requests of all kinds, written one by one, that no stage trains on."""
 
     def __call__(self, data: Path) -> Iterator[SafetyPrompt]:
-        return grammar_prompts(self.seed, self.num, holds_out=True, harmful_share=1.0)
+        return (each for each in written_requests(for_measuring=True) if each.is_harmful)
 
 
 def recipe() -> Recipe:
@@ -92,24 +86,26 @@ def recipe() -> Recipe:
 
 
 def _arm(name: str, followed: str) -> tuple[Job, Job]:
-    """Small and quick: what is measured is the wording, not what else is kept."""
+    """Small and quick. A whole reply counts more than what is kept: it is its wording that is learnt."""
     revising = replace(
         revisions(),
         name=f"principle-{name}-revisions",
         constitution=followed,
         prompts=AlignmentPrompts(
-            num_grammar=8_000, num_written=0, num_public=1, num_benign=60, num_templated=100, seed=6
+            num_grammar=2_000, num_written=1, num_public=1, num_benign=60, num_templated=0, seed=6
         ),
         # As many rounds as make sure that a principle of the request's own kind is drawn.
         num_rounds=4,
         rows=RowConfig(mode_weights=(0.3, 0.35, 0.35), seed=4),
     )
     stage = constitution()
-    optimiser = replace(stage.loop.optimiser, learning_rate=2e-3, embedding_learning_rate=2e-3)
+    optimiser = replace(stage.loop.optimiser, learning_rate=1e-3, embedding_learning_rate=1e-3)
     learning = replace(
         stage,
         name=f"principle-{name}",
+        start_from=stage.name,
         documents=ConstitutionRows(revised=JobRows(job=revising.name, max_tokens=_MAX_TOKENS), kept=_KEPT),
-        loop=replace(stage.loop, num_steps=150, optimiser=optimiser),
+        packing=replace(stage.packing, lead_targets=16, lead_weight=6),
+        loop=replace(stage.loop, num_steps=200, optimiser=optimiser),
     )
     return revising, learning
