@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -73,9 +73,11 @@ class PageTensors:
         """Fill pages from a row of bytes for each."""
         shape = (len(pages), len(self._layers), 2, -1, *self._page_shape)
         filled = payloads.contiguous().view(self.dtype).view(shape)
-        index = torch.tensor(pages, device=self.device)
-        for number, layer in enumerate(self._layers):
-            layer.index_copy_(2, index, filled[:, number].permute(1, 2, 0, 3, 4).to(self.device))
+        for run, first in _neighbours(pages):
+            for number, layer in enumerate(self._layers):
+                layer[:, :, first : first + len(run)] = filled[run.start : run.stop, number].permute(
+                    1, 2, 0, 3, 4
+                )
 
     def copy_page(self, source: int, target: int) -> None:
         """Make one page hold what another holds."""
@@ -87,6 +89,15 @@ class PageTensors:
         index = torch.tensor(pages, device=self.device)
         for layer in self._layers:
             layer.index_fill_(2, index, 0)
+
+
+def _neighbours(pages: Sequence[int]) -> Iterator[tuple[range, int]]:
+    """Cut into runs of pages that follow one another: which of them, and the first one's number."""
+    start = 0
+    for number in range(1, len(pages) + 1):
+        if number == len(pages) or pages[number] != pages[number - 1] + 1:
+            yield range(start, number), pages[start]
+            start = number
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

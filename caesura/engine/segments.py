@@ -2,11 +2,11 @@
 
 A segment holds pages of one model and one length. It begins with a header of 4,096 bytes; record n lies at
 a place that n alone decides, so damage to one record never hides the next. A record is a header of 64 bytes
-and the payload. The checksum is CRC-32 over both, and is compared before a page is given out. A segment is
-only ever appended to, by the process that made it, and deleted whole.
+and the payload. The checksum is XXH3 (64 bits) over both, and is compared before a page is given out. A
+segment is only ever appended to, by the process that made it, and deleted whole.
 
-    segment: magic 8s, length of the text u32, CRC-32 of the text u32, text (JSON), zeros
-    record:  magic 4s, payload's length u32, key 16s, retain_until f64, CRC-32 u32, zeros
+    segment: magic 8s, length of the text u64, checksum of the text u64, text (JSON), zeros
+    record:  magic 4s, payload's length u32, key 16s, retain_until f64, checksum u64, zeros
 
 Enters: keys and payloads. Leaves: the same, verified. Read next: `segment_log.py`, which fills segments, and
 `disk_tier.py`, which reads them.
@@ -23,7 +23,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
-from zlib import crc32
+
+from xxhash import xxh3_64, xxh3_64_intdigest
 
 from caesura.engine.page_keys import KEY_BYTES
 
@@ -32,12 +33,12 @@ RECORD_HEADER_BYTES = 64
 # One call reads this many records: the system takes at most 1,024 buffers, two for each.
 MAX_RUN = 512
 
-_SEGMENT = struct.Struct("<8sII")
-_SEGMENT_MAGIC = b"CAESKV01"
-_RECORD = struct.Struct(f"<4sI{KEY_BYTES}sdI")
+_SEGMENT = struct.Struct("<8sQQ")
+_SEGMENT_MAGIC = b"CAESKV02"
+_RECORD = struct.Struct(f"<4sI{KEY_BYTES}sdQ")
 _RECORD_MAGIC = b"PAGE"
 # The checksum covers what comes before it in the header, and the payload.
-_CHECKED_BYTES = _RECORD.size - 4
+_CHECKED_BYTES = _RECORD.size - 8
 _FILE_NAME = re.compile(r"(\d{8})\.pages")
 
 
@@ -136,7 +137,7 @@ def encode_segment_header(info: SegmentInfo) -> bytes:
     owner = info.owner
     fields = {"model": owner.name, "identity": owner.identity.hex(), "page_bytes": info.page_bytes}
     text = json.dumps(fields).encode()
-    header = _SEGMENT.pack(_SEGMENT_MAGIC, len(text), crc32(text)) + text
+    header = _SEGMENT.pack(_SEGMENT_MAGIC, len(text), xxh3_64_intdigest(text)) + text
     if len(header) > SEGMENT_HEADER_BYTES:
         raise ValueError(f"a model's name may have about 4,000 bytes, not {len(owner.name)}")
     return header.ljust(SEGMENT_HEADER_BYTES, b"\0")
@@ -150,7 +151,7 @@ def read_segment_header(path: Path) -> SegmentInfo | None:
         return None
     magic, length, checksum = _SEGMENT.unpack_from(header)
     text = header[_SEGMENT.size : _SEGMENT.size + length]
-    if magic != _SEGMENT_MAGIC or len(text) != length or crc32(text) != checksum:
+    if magic != _SEGMENT_MAGIC or len(text) != length or xxh3_64_intdigest(text) != checksum:
         return None
     fields = cast("dict[str, Any]", json.loads(text))
     owner = Owner(name=fields["model"], identity=bytes.fromhex(fields["identity"]))
@@ -160,8 +161,8 @@ def read_segment_header(path: Path) -> SegmentInfo | None:
 def encode_record_header(key: bytes, payload: bytes | memoryview, retain_until: float) -> bytes:
     """What goes before a payload."""
     checked = _RECORD.pack(_RECORD_MAGIC, len(payload), key, retain_until, 0)[:_CHECKED_BYTES]
-    checksum = crc32(payload, crc32(checked))
-    return (checked + checksum.to_bytes(4, "little")).ljust(RECORD_HEADER_BYTES, b"\0")
+    checksum = _checksum(checked, payload)
+    return (checked + checksum.to_bytes(8, "little")).ljust(RECORD_HEADER_BYTES, b"\0")
 
 
 def scan_records(path: Path, info: SegmentInfo) -> list[Record]:
@@ -196,14 +197,27 @@ def read_run(path: Path, info: SegmentInfo, slot: int, keys: Sequence[bytes], ou
         buffers.append(out[number * size : (number + 1) * size])
     with path.open("rb", buffering=0) as file:
         num_whole = os.preadv(file.fileno(), buffers, info.offset(slot)) // info.stride
+        _read_ahead(file.fileno(), info.offset(slot + len(keys)), len(keys) * info.stride)
     for number in range(num_whole):
         if not _is_intact(buffers[2 * number], keys[number], buffers[2 * number + 1]):
             return number
     return num_whole
 
 
+def _read_ahead(descriptor: int, offset: int, num_bytes: int) -> None:
+    """Have the system fetch what a long prompt asks for next, while its pages so far are put in place."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, offset, num_bytes, os.POSIX_FADV_WILLNEED)
+
+
 def _is_intact(header: memoryview, key: bytes, payload: memoryview) -> bool:
     magic, length, found, _, checksum = _RECORD.unpack_from(header)
     if (magic, length, found) != (_RECORD_MAGIC, len(payload), key):
         return False
-    return crc32(payload, crc32(header[:_CHECKED_BYTES])) == checksum
+    return _checksum(header[:_CHECKED_BYTES], payload) == checksum
+
+
+def _checksum(header: bytes | memoryview, payload: bytes | memoryview) -> int:
+    checksum = xxh3_64(header)
+    checksum.update(payload)
+    return checksum.intdigest()
