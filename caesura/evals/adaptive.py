@@ -37,6 +37,8 @@ class AdaptiveThinking:
     fixed_tokens: the mean thinking tokens with which fixed budgets reach the same accuracy; None where none
         of them does.
     saving: the share of those that adaptive thinking does without; None likewise.
+    most_saved: the share of the largest budget's tokens that could be done without by whoever knew, for each
+        problem that it solves, the shortest measured thought that solves it; None where nobody has looked.
     """
 
     accuracy: Estimate
@@ -44,6 +46,7 @@ class AdaptiveThinking:
     thought: Estimate
     fixed_tokens: float | None
     saving: Estimate | None
+    most_saved: float | None = None
 
 
 def adaptive_thinking(
@@ -59,7 +62,21 @@ def adaptive_thinking(
         thought=share(thought, len(adaptive)),
         fixed_tokens=None if needed is None else round(needed, 2),
         saving=_saving(adaptive, fixed, own, needed, random.Random(seed)) if needed else None,
+        most_saved=most_saved(fixed),
     )
+
+
+def most_saved(fixed: Mapping[int, Sequence[Attempt]]) -> float:
+    """See `AdaptiveThinking`. 0 where the largest budget takes no thought."""
+    largest = fixed[max(fixed)]
+    solved = [attempt for attempts in fixed.values() for attempt in attempts if attempt.is_correct]
+    shortest: dict[tuple[str, str], Attempt] = {}
+    for key, attempt in zip(map(_problem, solved), solved, strict=True):
+        if key not in shortest or attempt.thinking_tokens < shortest[key].thinking_tokens:
+            shortest[key] = attempt
+    least = [shortest[_problem(each)] if each.is_correct else each for each in largest]
+    tokens = point(largest).tokens
+    return round(1 - point(least).tokens / tokens, 4) if tokens else 0.0
 
 
 def point(attempts: Sequence[Attempt]) -> Point:
@@ -118,4 +135,8 @@ def _saving(
 
 
 def _by_problem(attempts: Sequence[Attempt]) -> dict[tuple[str, str], Attempt]:
-    return {(each.family, f"{each.seed}/{each.index}"): each for each in attempts}
+    return {_problem(each): each for each in attempts}
+
+
+def _problem(attempt: Attempt) -> tuple[str, str]:
+    return attempt.family, f"{attempt.seed}/{attempt.index}"

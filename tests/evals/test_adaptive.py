@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caesura.evals.adaptive import Point, adaptive_thinking, tokens_at
+from caesura.evals.adaptive import Point, adaptive_thinking, most_saved, tokens_at
 from caesura.evals.attempts import Attempt, Mode
 from caesura.evals.results import Provenance, reasoning_results
 
@@ -50,6 +50,17 @@ def test_who_skips_useless_thoughts_saves_their_tokens() -> None:
     assert found.saving.mean == 0.5
     assert found.saving.low <= 0.5 <= found.saving.high
     assert found.thought.mean == 1.0
+
+
+def test_the_most_that_can_be_saved_takes_the_shortest_thought_that_solves_each_problem() -> None:
+    fixed = {
+        0: many("disabled", 0, [0] * 4, 1),
+        16: many("enabled", 16, [16] * 4, 2),
+        64: many("enabled", 64, [40] * 4, 3),
+    }
+    # 0, 16, 40, and 40 for the one that nothing solves, of four times 40.
+    assert most_saved(fixed) == 0.4
+    assert most_saved({0: fixed[0]}) == 0.0
 
 
 def test_what_no_budget_reaches_is_compared_with_none() -> None:
