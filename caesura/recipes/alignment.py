@@ -204,7 +204,7 @@ def feedback() -> FeedbackJob:
     """
     return FeedbackJob(
         name="nano-feedback",
-        start_from="nano-constitution",
+        start_from="nano-decisions",
         rival="nano-tools",
         prompts=AlignmentPrompts(
             num_grammar=2_000, num_written=0, num_public=1, num_benign=80, num_templated=120, seed=5
@@ -288,12 +288,43 @@ def constitution() -> Stage:
     )
 
 
+def decisions() -> Stage:
+    """Part of the same rows once more: after one pass nano still declines 6 % of everyday requests, and 12 %
+    of harmless ones in words that it has not seen (docs/log.md).
+    """
+    stage = constitution()
+    optimiser = replace(stage.loop.optimiser, learning_rate=1.2e-3, embedding_learning_rate=1.2e-3)
+    return replace(
+        stage,
+        name="nano-decisions",
+        start_from=stage.name,
+        documents=ConstitutionRows(
+            revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
+            kept=ConversationsWithTools(
+                num_tools=1_500,
+                seed=5,
+                max_tokens=_ROWS[-1],
+                others=Conversations(
+                    num_chat=2_000,
+                    num_reasoning=12_000,
+                    mix=_REASONING,
+                    seed=5,
+                    max_tokens=512,
+                    prose_chars=400_000,
+                ),
+            ),
+        ),
+        packing=replace(stage.packing, seed=5),
+        loop=replace(stage.loop, num_steps=400, optimiser=optimiser),
+    )
+
+
 def recipe() -> Recipe:
     """The constitution's part alone, from the model that knows tools."""
     return Recipe(
         name="nano-alignment",
         tokenizer_texts=None,
         vocab_size=0,
-        stages=(revisions(), constitution(), feedback()),
+        stages=(revisions(), constitution(), decisions(), feedback()),
         max_positions=0,
     )

@@ -27,11 +27,12 @@ def recipe() -> Recipe:
             nano.tools(),
             alignment.revisions(),
             alignment.constitution(),
+            alignment.decisions(),
             alignment.feedback(),
             *preferences.rewards(),
             preferences.preferences(anchors=alignment.kept_rows(5)),
             reinforcement.reasoning(
-                start_from="nano-constitution", anchors=alignment.kept_rows(6), guard=alignment.guard()
+                start_from="nano-decisions", anchors=alignment.kept_rows(6), guard=alignment.guard()
             ),
         ),
         max_positions=shape.max_positions,

@@ -41,7 +41,7 @@ from caesura.train.scoring import reproduces
 from caesura.train.stage import Documents
 from caesura.train.steps import LoopConfig
 
-START = "nano-constitution"
+START = "nano-decisions"
 FEEDBACK = "nano-feedback"
 _KINDS: Mapping[Dimension, Callable[[Path, Mapping[str, Kind]], Mapping[str, WeightedDraw]]] = {
     "helpful": helpful_kinds,

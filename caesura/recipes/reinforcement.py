@@ -67,7 +67,7 @@ def reasoning(
         name="nano-reasoning",
         display_name="Caesura nano",
         start_from=start_from,
-        num_steps=24,
+        num_steps=16,
         optimiser=OptimiserConfig(
             name="adamw",
             # On the way accuracy falls by two points; it is the falling rate at the end that pays.

@@ -131,5 +131,5 @@ def test_gold_is_high_for_the_bundled_model_and_nothing_for_a_broken_one() -> No
 
 def test_the_stages_are_those_of_the_pipeline() -> None:
     assert [stage.name for stage in rewards()] == [f"nano-reward-{name}" for name in DIMENSIONS]
-    assert {stage.start_from for stage in (*rewards(), preferences())} == {"nano-constitution"}
+    assert {stage.start_from for stage in (*rewards(), preferences())} == {"nano-decisions"}
     assert preferences().name == "nano-preferences"
