@@ -47,7 +47,9 @@ class OurEngine:
     name = OURS
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        self._engine: Engine = build_engine(load(folder), EngineConfig(num_threads=settings.threads))
+        native = Build(state_folder(os.environ) / "native")
+        config = EngineConfig(num_threads=settings.threads, native=native)
+        self._engine: Engine = build_engine(load(folder), config)
 
     def run(self, batch: Batch) -> Run:
         """All jobs at once."""
