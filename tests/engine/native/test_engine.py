@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from caesura.cli.dtypes import Dtype, KVDtype, Loading
-from caesura.cli.local import local_client
-from caesura.cli.state import state_folder
 from caesura.engine import EngineConfig, LoadedModel, SequenceRequest
 from caesura.engine.core import EngineCore, Finished
 from caesura.engine.loading import build_core
 from caesura.engine.native.building import Build
+from caesura.engine.pages import PAGE_SIZE_CPU
 from caesura.engine.scheduler import SchedulerConfig
-from caesura.messages.content import conversation
-from caesura.messages.fold import collect
-from caesura.messages.request import MessagesRequest, Sampling
+from caesura.messages.request import Sampling
 from caesura.model import PackedAttention, Transformer
 from tests.engine.test_not_finite import BAD, Kind, ask, config_of, innocents, poisoned, run, spoil_every_page
 
@@ -47,9 +41,9 @@ def core_of(loaded: LoadedModel, native: Build, **fields: object) -> EngineCore:
 
 def questions() -> list[SequenceRequest]:
     """Some begin alike; their lengths lie before, at and behind the ends of pages."""
-    begin = tuple(range(40, 136))
+    begin = tuple(range(40, 40 + 4 * PAGE_SIZE_CPU))
     greedy = Sampling(temperature=0.0)
-    lengths = (1, 15, 16, 17, 60)
+    lengths = (1, PAGE_SIZE_CPU - 1, PAGE_SIZE_CPU, PAGE_SIZE_CPU + 1, 70)
     prompts = [tuple(range(100, 100 + length)) for length in lengths]
     prompts += [begin + tuple(range(200, 200 + length)) for length in lengths]
     return [
@@ -82,7 +76,9 @@ def test_what_is_cached_is_answered_as_what_is_computed(loaded: LoadedModel, nat
     for request in questions():
         (first,) = run(core, [request])
         (again,) = run(core, [request])
-        assert again.usage.cache_read_input_tokens == (len(request.prompt) - 1) // 16 * 16
+        assert again.usage.cache_read_input_tokens == (
+            (len(request.prompt) - 1) // PAGE_SIZE_CPU * PAGE_SIZE_CPU
+        )
         difference = torch.tensor(first.log_probs[:1]) - torch.tensor(again.log_probs[:1])
         assert difference.abs().max() < 0.25
     assert core.stats().num_used_pages == 0
@@ -113,22 +109,3 @@ def test_the_log_says_which_steps_are_computed_how(
         "small steps are computed by native code",
         "small steps are computed by torch's operators",
     ]
-
-
-@pytest.mark.usefixtures("compiler")
-@pytest.mark.parametrize("is_native", [True, False])
-def test_a_client_builds_where_it_is_told_to(
-    is_native: bool, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CAESURA_STATE", str(tmp_path))
-    builds = state_folder({"CAESURA_STATE": str(tmp_path)}) / "native"
-    loading = Loading(dtype=Dtype.BFLOAT16, is_native=is_native)
-    request = MessagesRequest(model="tiny", conversation=conversation(("user", "Hi")), max_tokens=4)
-    with local_client({"tiny": tiny_folder}, num_threads=1, loading=loading) as client, asyncio.Runner() as runner:
-        message = runner.run(collect(client.stream(request)))
-    assert message.usage.output_tokens
-    assert builds.is_dir() == is_native
-    eight_bits = Loading(dtype=Dtype.BFLOAT16, is_native=True, kv_dtype=KVDtype.INT8)
-    if not is_native:
-        with local_client({"tiny": tiny_folder}, num_threads=1, loading=eight_bits):
-            assert not builds.exists(), "nothing is built that would not be used"
