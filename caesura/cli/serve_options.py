@@ -52,7 +52,7 @@ Native = Annotated[
     bool,
     typer.Option(
         envvar="CAESURA_NATIVE",
-        help="Compute small steps in native code, where a C++ compiler is installed to build it at the start.",
+        help="Compute small steps in native code, built at the start where a C++ compiler is installed.",
     ),
 ]
 RopeScaling = Annotated[

@@ -209,7 +209,8 @@ def _draw(scores_RV: Tensor, draws: Sequence[Draw]) -> _Picked:
 
 
 def _likeliest(scores_RV: Tensor, draws: Sequence[Draw]) -> _Picked:
-    # The first of several; what is no number counts as the highest. Of bfloat16 `argmax` takes four times as long.
+    # The first of several; what is no number counts as the highest. `argmax` of bfloat16 takes four times
+    # as long.
     best_R, ids_R = scores_RV.max(dim=-1)
     return _Picked(ids_R, best_R)
 

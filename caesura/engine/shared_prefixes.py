@@ -90,8 +90,8 @@ def _shared(rows: Sequence[Row], page_size: int) -> Pages:
     for row in rows[1:]:
         pages = list(row.pages[: len(shared)])
         if pages != shared:
-            num_same = next(number for number, pair in enumerate(zip(pages, shared)) if pair[0] != pair[1])
-            shared = shared[:num_same]
+            pairs = zip(pages, shared, strict=True)
+            shared = shared[: next(place for place, (one, other) in enumerate(pairs) if one != other)]
     return np.asarray(shared, dtype=np.int64)
 
 

@@ -71,9 +71,7 @@ def found_compiler(environment: Mapping[str, str]) -> str:
     return path
 
 
-def _library_or_none(
-    folder: Path, environment: Mapping[str, str], flags: Sequence[str]
-) -> Library | None:
+def _library_or_none(folder: Path, environment: Mapping[str, str], flags: Sequence[str]) -> Library | None:
     try:
         return build(folder, found_compiler(environment), flags)
     except BuildError as error:

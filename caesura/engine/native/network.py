@@ -1,8 +1,8 @@
 """A `Transformer` and its store, laid out for `step.cpp`.
 
-Enters: bfloat16 weights on a CPU, and each step's table. Leaves: hidden states and logits; the tokens' keys and
-values lie in the store. Later changes to the weights go unnoticed. Shapes: T tokens, R of them scored, D hidden
-size, V vocabulary. Read next: `step.cpp`.
+Enters: bfloat16 weights on a CPU, and each step's table. Leaves: hidden states and logits; the tokens' keys
+and values lie in the store. Later changes to the weights go unnoticed. Shapes: T tokens, R of them scored,
+D hidden size, V vocabulary. Read next: `step.cpp`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Which tokens of a step read the same pages first, as one table of integers.
 
-Rows of one token that begin alike are read together, as `shared_prefixes.py` finds them. A chunk's tokens are
-cut where pages begin: those of one page have all earlier pages in common, and among them what the chunk itself
-computes, for each layer writes all keys and values before it reads any. Enters: a step's rows. Leaves: a
-`StepTable`. Integers only. Read next: `network.py`.
+Rows of one token that begin alike are read together, as `shared_prefixes.py` finds them. A chunk's tokens
+are cut where pages begin: those of one page have all earlier pages in common, and among them what the chunk
+itself computes, for each layer writes all keys and values before it reads any. Enters: a step's rows. Leaves:
+a `StepTable`. Integers only. Read next: `network.py`.
 """
 
 from __future__ import annotations

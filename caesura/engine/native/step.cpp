@@ -364,7 +364,7 @@ void read_tokens(Space& space, const u16* keys, const u16* values, const int32_t
   std::memcpy(state.sum, &sum, num * sizeof(float));
 }
 
-// What a network is, as decoder.py lays it out.
+// What a network is, as library.py lays it out.
 struct Layer {
   const u16 *input_norm, *attention_norm, *query_norm, *key_norm;  // the last two: or null
   Matrix qkv, output, gate_up, down;

@@ -54,7 +54,7 @@ def lone_rows() -> StepPlan:
 
 
 def shared_rows() -> StepPlan:
-    """A cluster of eleven with tails of several lengths, one row that shares too little, one that is alone."""
+    """Eleven that begin alike, with tails of several lengths, and two that do not."""
     pages = scattered(1)
     begin = pages[:6]
     rows = [row(number, 96 + 3 * number, [*begin, *pages[6 + 3 * number :]]) for number in range(11)]
@@ -103,7 +103,7 @@ def world(config: ModelConfig) -> World:
     model.initialise(generator)
     with torch.no_grad():
         model.embed_tokens.weight.mul_(8.0)
-        for name, parameter in model.named_parameters():
+        for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
     half = model.to_dtype(torch.bfloat16).eval()
@@ -200,9 +200,7 @@ def test_what_it_does_not_know_is_left_to_torch(library: Library) -> None:
     w = world(SMALL)
     assert native_network(w.half, w.store(torch.bfloat16), library) is not None
     assert native_network(w.full, w.store(torch.float32), library) is None
-    store = Int8Store(
-        SMALL, num_pages=4, page_size=PAGE, dtype=torch.bfloat16, device=torch.device("cpu")
-    )
+    store = Int8Store(SMALL, num_pages=4, page_size=PAGE, dtype=torch.bfloat16, device=torch.device("cpu"))
     assert native_network(w.half, store, library) is None, "keys and values of eight bits"
     for unknown in (replace(SMALL, windows=(40, None)), replace(SMALL, head_dim=48)):
         other = world(unknown)
