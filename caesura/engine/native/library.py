@@ -84,4 +84,4 @@ class Library:
         self.step = functions.caesura_step
         self.takes.argtypes, self.takes.restype = (c_int64,), c_int
         self.pack.argtypes, self.pack.restype = (c_void_p, c_int64, c_int64, c_void_p), None
-        self.step.argtypes, self.step.restype = (c_void_p, c_void_p, c_void_p, c_void_p), None
+        self.step.argtypes, self.step.restype = (c_void_p, c_void_p, c_void_p, c_void_p), c_int

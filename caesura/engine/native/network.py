@@ -65,7 +65,7 @@ class NativeNetwork:
         self._model = self._laid_out(model, store)
 
     def run(self, table: StepTable) -> Computed:
-        """Compute a step."""
+        """Compute a step. Raises IndexError for an id or a page that does not exist."""
         start = table.integers.ctypes.data
         positions = start + table.num_tokens * _INTEGER_BYTES
         scored = positions + table.num_tokens * _INTEGER_BYTES
@@ -82,9 +82,11 @@ class NativeNetwork:
         )
         hidden_TD = torch.empty(table.num_tokens, self._size, dtype=torch.bfloat16)
         logits_RV = torch.empty(table.num_scored, self._vocab_size, dtype=torch.bfloat16)
-        self._library.step(
+        failed = self._library.step(
             ctypes.addressof(self._model), ctypes.addressof(step), hidden_TD.data_ptr(), logits_RV.data_ptr()
         )
+        if failed:
+            raise IndexError("a step names an id that the network does not know, or a page beyond the pool")
         return Computed(hidden_TD, logits_RV)
 
     def _laid_out(self, model: Transformer, store: PlainStore) -> Model:

@@ -400,6 +400,26 @@ struct Reads {
   std::vector<i64> written;      // of each row, the token of the pool that it writes
 };
 
+// Whether all ids and pages are there: nobody may make a step read or write beyond its memory.
+bool is_sound(const Model& model, const Step& step) {
+  const i64 num_pages = model.pool_tokens / model.page_size;
+  for (i64 r = 0; r < step.rows; ++r)
+    if (step.tokens[r] < 0 || step.tokens[r] >= model.vocabulary) return false;
+  const i64* page = step.pages;
+  auto are_there = [&](i64 count) {
+    for (const i64* stop = page + count; page < stop; ++page)
+      if (*page < 0 || *page >= num_pages) return false;
+    return true;
+  };
+  for (i64 c = 0; c < step.clusters; ++c) {
+    const Cluster& cluster = step.cluster[c];
+    if (!are_there(cluster.shared)) return false;
+    for (i64 row = cluster.first; row < cluster.first + cluster.count; ++row)
+      if (!are_there(step.positions[row] / model.page_size + 1 - cluster.shared)) return false;
+  }
+  return true;
+}
+
 void put_tokens(const Model& model, const Step& step, Reads& reads) {
   reads.tokens.clear();
   reads.shared.assign(step.clusters, 0);
@@ -527,13 +547,14 @@ void caesura_pack(const u16* weight, i64 outputs, i64 inputs, u32* panels) {
         panels[(n * pairs) + p * PANEL + i] = n + i < outputs ? load<u32>(weight + (n + i) * inputs + 2 * p) : 0;
 }
 
-// hidden (T, D), logits (R, V).
-void caesura_step(const Model* model_, const Step* step_, u16* hidden, u16* logits) {
+// hidden (T, D), logits (R, V). 0, or 1 and nothing done where an id or a page is not there.
+int caesura_step(const Model* model_, const Step* step_, u16* hidden, u16* logits) {
   // Not in the thread's own storage, which need not lie where vectors do.
   static thread_local std::unique_ptr<Memory> memory(new Memory);
   const Model& model = *model_;
   const Step& step = *step_;
   Memory& m = *memory;
+  if (!is_sound(model, step)) return 1;
   const i64 rows = step.rows, size = model.size, half = model.head_size / 2;
   const i64 stride = (model.heads + 2 * model.kv_heads) * model.head_size;
   m.x.resize(rows * size), m.normed.resize(rows * size), m.qkv.resize(rows * stride);
@@ -571,6 +592,7 @@ void caesura_step(const Model* model_, const Step* step_, u16* hidden, u16* logi
   for (i64 r = 0; r < step.scored; ++r)
     std::memcpy(m.x.data() + r * size, hidden + step.scored_rows[r] * size, size * sizeof(u16));
   multiply(m.x.data(), step.scored, model.logits, logits, false);
+  return 0;
 }
 
 }

@@ -196,6 +196,26 @@ def test_a_row_that_reads_no_numbers_is_told_and_the_others_are_as_before(
         assert torch.equal(logits(output)[number], expected) == (number != victim.sequence)
 
 
+@pytest.mark.parametrize("wrong", [Row(0, 3, (SMALL.vocab_size,), (0,), True), Row(0, 3, (-1,), (0,), True)])
+def test_an_id_that_does_not_exist_is_refused(library: Library, wrong: Row) -> None:
+    w = world(SMALL)
+    runner = w.native(library, w.store(torch.bfloat16))
+    with pytest.raises(IndexError, match="an id that the network does not know"):
+        runner.run(StepPlan(rows=(wrong,), num_decode=1))
+
+
+@pytest.mark.parametrize("pages", [(0, NUM_PAGES), (-1, 0), (NUM_PAGES, 0)])
+def test_a_page_that_does_not_exist_is_neither_read_nor_written(
+    library: Library, pages: tuple[int, ...]
+) -> None:
+    w = world(SMALL)
+    store = w.store(torch.bfloat16)
+    with pytest.raises(IndexError, match="a page beyond the pool"):
+        w.native(library, store).run(StepPlan(rows=(Row(0, PAGE, (40,), pages, True),), num_decode=1))
+    for layer, content in enumerate(w.pages):
+        assert torch.equal(store.pages.heads(layer), content)
+
+
 def test_what_it_does_not_know_is_left_to_torch(library: Library) -> None:
     w = world(SMALL)
     assert native_network(w.half, w.store(torch.bfloat16), library) is not None
