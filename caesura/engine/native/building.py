@@ -1,9 +1,9 @@
 """Builds `step.cpp` with the machine's own compiler, once for each processor, compiler and text.
 
-What decides how a build comes out is in its name, so a build is either there and right or not there. It is
-written under another name and renamed, so processes that start at once disturb nobody. Without a compiler, or
-where it fails, one line of the log says so. Enters: a folder. Leaves: a `Library`, or None. Read next:
-`library.py`.
+What decides how a build comes out is in its name, and so is a hash of the file itself, so a build is either
+there and right or not there. It is written under another name and renamed, so processes that start at once
+disturb nobody. Without a compiler, or where it fails, one line of the log says so. Enters: a folder. Leaves:
+a `Library`, or None. Read next: `library.py`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from caesura.engine.native.library import Library
 
@@ -27,7 +27,9 @@ SOURCE = Path(__file__).with_name("step.cpp")
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-w")
 _COMPILERS = ("c++", "g++", "clang++")
 # It takes some four seconds on an idle core.
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 120.0
+# What a build that was killed has left behind is removed by one that comes so much later.
+_LEFT_S = 3600.0
 
 
 class BuildError(Exception):
@@ -41,13 +43,23 @@ class Build:
         self, folder: Path, environment: Mapping[str, str] = os.environ, flags: Sequence[str] = FLAGS
     ) -> None:
         """folder: where builds are kept. environment: may name a compiler as CXX."""
-        executor = ThreadPoolExecutor(1, thread_name_prefix="caesura-build")
-        self._library = executor.submit(partial(_library_or_none, folder, environment, flags))
-        executor.shutdown(wait=False)
+        self._wanted = (folder, environment, flags)
+        self._library: Library | None = None
+        # A process that ends waits for no compiler.
+        self._thread = Thread(target=self._run, name="caesura-build", daemon=True)
+        self._thread.start()
 
     def library(self) -> Library | None:
         """The library, as soon as it is there; None where it cannot be built."""
-        return self._library.result()
+        self._thread.join()
+        return self._library
+
+    def _run(self) -> None:
+        try:
+            self._library = _library_or_none(*self._wanted)
+        except Exception:
+            # The edge of a thread: torch's operators do the same.
+            log.exception("nothing native could be built")
 
 
 def build(folder: Path, compiler: str, flags: Sequence[str] = FLAGS) -> Library:
@@ -55,8 +67,8 @@ def build(folder: Path, compiler: str, flags: Sequence[str] = FLAGS) -> Library:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_private(folder)
-        path = folder / f"step-{_digest(compiler, flags)}.so"
-        return _opened(path) or _compiled(path, compiler, flags)
+        name = f"step-{_digest(compiler, flags)}"
+        return _found(folder, name) or _compiled(folder, name, compiler, flags)
     except (OSError, AttributeError) as error:
         raise BuildError(f"{folder}: {error}") from error
 
@@ -79,11 +91,11 @@ def _library_or_none(folder: Path, environment: Mapping[str, str], flags: Sequen
         return None
 
 
-def _check_private(folder: Path) -> None:
+def _check_private(path: Path) -> None:
     """Whoever can write there decides what this process runs."""
-    status = folder.stat()
+    status = path.stat()
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
-        raise BuildError(f"{folder} can be written by others; `chmod 700` it, or remove it")
+        raise BuildError(f"{path} is not yours alone: others can have written to it; remove it")
 
 
 def _digest(compiler: str, flags: Sequence[str]) -> str:
@@ -92,31 +104,59 @@ def _digest(compiler: str, flags: Sequence[str]) -> str:
     return hashlib.sha256("\0".join((macros, *flags)).encode() + SOURCE.read_bytes()).hexdigest()[:32]
 
 
-def _opened(path: Path) -> Library | None:
-    """None if it is not there, or damaged: it is built anew then."""
-    try:
-        return Library(path) if path.is_file() else None
-    except (OSError, AttributeError):
-        return None
+def _found(folder: Path, name: str) -> Library | None:
+    """None if it is not there. A damaged one is removed, for loading it can end the process."""
+    for path in folder.glob(f"{name}-*.so"):
+        _check_private(path)
+        if path.name == _full_name(name, path):
+            return Library(path)
+        path.unlink(missing_ok=True)
+    return None
 
 
-def _compiled(path: Path, compiler: str, flags: Sequence[str]) -> Library:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+def _compiled(folder: Path, name: str, compiler: str, flags: Sequence[str]) -> Library:
+    _remove_left(folder)
+    descriptor, part = tempfile.mkstemp(dir=folder, suffix=".part")
     os.close(descriptor)
     try:
-        _run([compiler, *flags, "-o", name, str(SOURCE)])
-        os.replace(name, path)
+        _run([compiler, *flags, "-o", part, str(SOURCE)])
+        # The linker has made another file of it, with other rights.
+        os.chmod(part, 0o700)
+        _write_through(part)
+        path = folder / _full_name(name, Path(part))
+        os.replace(part, path)
         return Library(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        Path(part).unlink(missing_ok=True)
+
+
+def _full_name(name: str, path: Path) -> str:
+    return f"{name}-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.so"
+
+
+def _write_through(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_left(folder: Path) -> None:
+    for path in folder.glob("*.part"):
+        if time.time() - path.stat().st_mtime > _LEFT_S:
+            path.unlink(missing_ok=True)
 
 
 def _run(command: Sequence[str]) -> str:
+    """What the command prints, whatever the bytes that it speaks in."""
     try:
-        done = subprocess.run(command, input="", capture_output=True, text=True, timeout=_TIMEOUT_S)
+        done = subprocess.run(
+            command, input="", capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT_S
+        )
     except subprocess.TimeoutExpired as error:
         raise BuildError(f"{command[0]} took longer than {_TIMEOUT_S:.0f} s") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        raise BuildError(f"{command[0]}: {lines[0]}")
+        raise BuildError(f"{command[0]}: {next((each for each in lines if 'error' in each), lines[0])}")
     return done.stdout

@@ -1,7 +1,7 @@
 """The built library's functions and structures, as Python calls them.
 
-Each structure mirrors the one of its name in `decode.cpp`; all fields are eight bytes. Enters: a built file.
-Leaves: a `Library`. Read next: `decoder.py`.
+Each structure mirrors the one of its name in `step.cpp`; all fields are eight bytes. Enters: a built file.
+Leaves: a `Library`. Read next: `network.py`.
 """
 
 from __future__ import annotations
@@ -74,6 +74,9 @@ class Step(ctypes.Structure):
     ]
 
 
+_MIRRORED = (Matrix, Layer, Model, Step)
+
+
 class Library:
     """The functions. Raises OSError for a file that cannot be loaded, AttributeError for another one."""
 
@@ -85,3 +88,8 @@ class Library:
         self.takes.argtypes, self.takes.restype = (c_int64,), c_int
         self.pack.argtypes, self.pack.restype = (c_void_p, c_int64, c_int64, c_void_p), None
         self.step.argtypes, self.step.restype = (c_void_p, c_void_p, c_void_p, c_void_p), c_int
+        sizes = (c_int64 * len(_MIRRORED))()
+        functions.caesura_sizes.restype = None
+        functions.caesura_sizes(sizes)
+        if list(sizes) != [ctypes.sizeof(each) for each in _MIRRORED]:
+            raise AttributeError(f"{path}: structures of {list(sizes)} bytes are not those of {__name__}")

@@ -43,8 +43,10 @@ def native_network(model: Transformer, store: KVStore, library: Library) -> Nati
     is_known = (
         isinstance(store, PlainStore)
         and store.device.type == "cpu"
+        and store.dtype == torch.bfloat16
+        and model.rope_inverse_E2.dtype == torch.float32
         and all(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
-        and all(isinstance(linear, nn.Linear) for linear in linears)
+        and all(type(linear) is nn.Linear for linear in linears)
         and not config.windows
         and all(size % _LANES == 0 for size in sizes)
         and store.num_pages * store.page_size <= _MAX_POOL_TOKENS
@@ -54,7 +56,7 @@ def native_network(model: Transformer, store: KVStore, library: Library) -> Nati
 
 
 class NativeNetwork:
-    """The same network on copies of its matrices."""
+    """The same network on copies of its weights, but for the embedding, which both read."""
 
     def __init__(self, model: Transformer, store: PlainStore, library: Library) -> None:
         """Of what `native_network` takes."""
@@ -109,9 +111,9 @@ class NativeNetwork:
             page_size=store.page_size,
             eps=config.norm_eps,
             rope_scale=model.rope_scale,
-            frequencies=self._address(model.rope_inverse_E2),
+            frequencies=self._copy(model.rope_inverse_E2),
             embedding=self._address(model.embed_tokens.weight),
-            norm=self._address(model.norm.weight),
+            norm=self._copy(model.norm.weight),
             logits=self._matrix(output.weight, None),
             layers=ctypes.addressof(laid_out),
         )
@@ -119,10 +121,10 @@ class NativeNetwork:
     def _layer(self, layer: PlainLayer) -> Layer:
         attention, feed_forward = layer.self_attn, layer.mlp
         return Layer(
-            input_norm=self._address(layer.input_layernorm.weight),
-            attention_norm=self._address(layer.post_attention_layernorm.weight),
-            query_norm=attention.q_norm and self._address(attention.q_norm.weight),
-            key_norm=attention.k_norm and self._address(attention.k_norm.weight),
+            input_norm=self._copy(layer.input_layernorm.weight),
+            attention_norm=self._copy(layer.post_attention_layernorm.weight),
+            query_norm=attention.q_norm and self._copy(attention.q_norm.weight),
+            key_norm=attention.k_norm and self._copy(attention.k_norm.weight),
             qkv=self._product(attention.qkv_proj),
             output=self._product(attention.o_proj),
             gate_up=self._product(feed_forward.gate_up_proj),
@@ -140,10 +142,13 @@ class NativeNetwork:
         self._library.pack(weight_NK.data_ptr(), num_outputs, num_inputs, panels.data_ptr())
         return Matrix(
             panels=self._address(panels),
-            bias=None if bias_N is None else self._address(bias_N),
+            bias=None if bias_N is None else self._copy(bias_N),
             outputs=num_outputs,
             inputs=num_inputs,
         )
+
+    def _copy(self, tensor: Tensor) -> int:
+        return self._address(tensor.detach().clone())
 
     def _address(self, tensor: Tensor) -> int:
         tensor = tensor.detach().contiguous()

@@ -7,8 +7,9 @@
 // BF16, three functions take its instructions instead: `dot`, `rounded` and `paired`. What is no number stays none
 // and touches no other row: no -ffast-math, and every comparison is written so that a NaN passes through.
 //
-// Shapes: T tokens, each of them a row, R of them scored, D hidden size, H query heads, K key/value heads, G = H / K, E head dimension, F feed-forward
-// size, V vocabulary, M queries that are read together, W lanes of a vector, each of them one query.
+// Shapes: T tokens, each of them a row, R of them scored, D hidden size, H query heads, K key/value heads,
+// G = H / K, E head dimension, F feed-forward size, V vocabulary, M queries that are read together, W lanes of a
+// vector, each of them one query.
 
 #include <algorithm>
 #include <cmath>
@@ -142,6 +143,7 @@ inline F exponential(F x) {
   p = p * r + 1.0f;
   U scale = (bits<U>(shifted) - 0x4b400000u + 127u) << 23;
   F e = p * bits<F>(scale);
+  e = x > most ? F{} + __builtin_inff() : e;
   return x < least ? F{} : e;
 }
 
@@ -536,6 +538,14 @@ struct Memory {
 
 extern "C" {
 
+// What the structures' mirrors have to be as large as.
+void caesura_sizes(i64* sizes) {
+  sizes[0] = sizeof(Matrix);
+  sizes[1] = sizeof(Layer);
+  sizes[2] = sizeof(Model);
+  sizes[3] = sizeof(Step);
+}
+
 int caesura_takes(i64 head_size) { return attention_of(head_size) != nullptr; }
 
 // weight (N, K) -> panels, N rounded up to 32 with zeros.
@@ -585,7 +595,8 @@ int caesura_step(const Model* model_, const Step* step_, u16* hidden, u16* logit
     multiply(m.read.data(), rows, layer.output, m.x.data(), true);
     norm_rows(layer.attention_norm, m.normed.data());
     multiply(m.normed.data(), rows, layer.gate_up, m.gate_up.data(), false);
-    for (i64 r = 0; r < rows; ++r) gated(m.gate_up.data() + r * 2 * model.hidden, model.hidden, m.gated.data() + r * model.hidden);
+    for (i64 r = 0; r < rows; ++r)
+      gated(m.gate_up.data() + r * 2 * model.hidden, model.hidden, m.gated.data() + r * model.hidden);
     multiply(m.gated.data(), rows, layer.down, m.x.data(), true);
   }
   norm_rows(model.norm, hidden);

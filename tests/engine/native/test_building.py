@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,15 +45,49 @@ def test_builds_that_start_at_once_disturb_nobody(compiler: str, tmp_path: Path)
     assert [path.suffix for path in (tmp_path / "builds").iterdir()] == [".so"]
 
 
-def test_a_damaged_build_is_built_anew(compiler: str, tmp_path: Path) -> None:
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def emptied(content: bytes) -> bytes:
+    """As after a crash that lost the last blocks."""
+    return cut(content) + bytes(len(content) - len(content) // 2)
+
+
+@pytest.mark.parametrize("damage", [cut, emptied])
+def test_a_damaged_build_is_built_anew(
+    compiler: str, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
     script, notes = noting(compiler, tmp_path)
+    # Not loaded here, for what a process has loaded it does not load again.
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
     build(tmp_path / "elsewhere", script, QUICK)
-    (path,) = (tmp_path / "elsewhere").iterdir()
+    (whole,) = (tmp_path / "elsewhere").iterdir()
     (tmp_path / "builds").mkdir(mode=0o700)
-    (tmp_path / "builds" / path.name).write_bytes(b"\x7fELF, and no more")
+    damaged = tmp_path / "builds" / whole.name
+    damaged.write_bytes(damage(whole.read_bytes()))
+    damaged.chmod(0o700)
     for _ in range(2):
         assert build(tmp_path / "builds", script, QUICK).takes(64)
         assert num_compiled(notes) == 2
+
+
+def test_a_build_that_others_can_have_changed_is_refused(compiler: str, tmp_path: Path) -> None:
+    build(tmp_path / "builds", compiler, QUICK)
+    (path,) = (tmp_path / "builds").iterdir()
+    path.chmod(0o777)
+    with pytest.raises(BuildError, match="not yours alone"):
+        build(tmp_path / "builds", compiler, QUICK)
+
+
+def test_what_a_killed_build_has_left_is_removed_later(compiler: str, tmp_path: Path) -> None:
+    (tmp_path / "builds").mkdir(mode=0o700)
+    old, fresh = tmp_path / "builds" / "old.part", tmp_path / "builds" / "fresh.part"
+    for path in (old, fresh):
+        path.touch()
+    os.utime(old, (1.0, 1.0))
+    build(tmp_path / "builds", compiler, QUICK)
+    assert (old.exists(), fresh.exists()) == (False, True), "the other may be another process's"
 
 
 def test_without_a_compiler_there_is_none_and_one_line_says_so(
@@ -77,6 +112,16 @@ def test_a_compiler_that_fails_is_quoted(tmp_path: Path, caplog: pytest.LogCaptu
     assert list((tmp_path / "builds").iterdir()) == []
 
 
+def test_a_compiler_may_speak_in_any_bytes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    script = tmp_path / "mine"
+    script.write_bytes(b"#!/bin/sh\nprintf 'In file \\377\\n1: error: no \\374ber\\n' >&2\nexit 1\n")
+    script.chmod(0o700)
+    with caplog.at_level(logging.WARNING):
+        assert Build(tmp_path / "builds", {"CXX": str(script)}).library() is None
+    (record,) = caplog.records
+    assert "1: error: no \ufffdber" in record.getMessage()
+
+
 def test_the_compiler_that_the_environment_names_is_taken(compiler: str, tmp_path: Path) -> None:
     script, _ = noting(compiler, tmp_path)
     assert found_compiler({"CXX": script, "PATH": os.environ["PATH"]}) == script
@@ -88,5 +133,5 @@ def test_a_folder_that_others_can_write_to_is_refused(compiler: str, tmp_path: P
     folder = tmp_path / "builds"
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(BuildError, match="can be written by others"):
+    with pytest.raises(BuildError, match="not yours alone"):
         build(folder, compiler)

@@ -17,6 +17,7 @@ from caesura.engine.plain_store import PlainStore
 from caesura.engine.runner import Runner, StepOutput
 from caesura.engine.scheduler import Row, StepPlan
 from caesura.model import ModelConfig, Transformer
+from caesura.model.config import RopeConfig
 from caesura.model.quantised import quantise
 from tests.engine.conftest import SMALL
 
@@ -31,6 +32,10 @@ SHAPES = {
     "heads of 64": replace(SMALL, hidden_size=96, head_dim=64, num_heads=2, num_kv_heads=2),
     "heads of 96": replace(SMALL, head_dim=96, num_heads=6),
     "heads of 128": replace(SMALL, head_dim=128, num_kv_heads=1),
+    "sizes that fill half a panel": replace(SMALL, hidden_size=80, intermediate_size=112),
+    "a stretched rotation": replace(
+        SMALL, rope=RopeConfig(type="yarn", factor=4.0, original_max_positions=128)
+    ),
 }
 
 
@@ -216,8 +221,37 @@ def test_a_page_that_does_not_exist_is_neither_read_nor_written(
         assert torch.equal(store.pages.heads(layer), content)
 
 
+def test_beside_a_long_chunk_of_torchs_every_row_keeps_its_own(library: Library) -> None:
+    w, pages = world(SMALL), scattered(6)
+    decode = (row(7, 40, pages), row(3, 70, pages[4:]), row(9, 5, pages[12:]))
+    long = row(5, 0, pages[20:], size=300)
+    plan = StepPlan(rows=(*decode, long), num_decode=3)
+    store = w.store(torch.bfloat16)
+    network = native_network(w.half, store, library)
+    found = Runner(w.half, store, prompt_threads=2, native=network).run(plan)
+    exact = logits(Runner(w.full, w.store(torch.float32)).run(plan))
+    assert [each.sequence for each in found.rows if each.is_sampled] == list(found.sequences)
+    assert found.is_finite_T.shape == (303,)
+    assert logits(found).keys() == exact.keys() == {3, 5, 7, 9}
+    for number, expected in exact.items():
+        assert (logits(found)[number] - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+def test_later_changes_to_the_weights_go_unnoticed(library: Library) -> None:
+    w = world(replace(SMALL, has_qkv_bias=True, tie_embeddings=False))
+    runner = w.native(library, w.store(torch.bfloat16))
+    before = logits(runner.run(PLANS["lone"]))
+    with torch.no_grad():
+        for name, parameter in w.half.named_parameters():
+            if "embed_tokens" not in name:
+                parameter.mul_(3.0)
+    after = logits(runner.run(PLANS["lone"]))
+    assert all(torch.equal(after[number], before[number]) for number in before)
+
+
 def test_what_it_does_not_know_is_left_to_torch(library: Library) -> None:
     w = world(SMALL)
+    assert native_network(w.half, w.store(torch.float32), library) is None, "pages of other numbers"
     assert native_network(w.half, w.store(torch.bfloat16), library) is not None
     assert native_network(w.full, w.store(torch.float32), library) is None
     store = Int8Store(SMALL, num_pages=4, page_size=PAGE, dtype=torch.bfloat16, device=torch.device("cpu"))
