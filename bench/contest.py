@@ -7,6 +7,7 @@ first round warms up and is dropped. Read next: `peer_process.py`, `prefill.py`.
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import time
@@ -19,7 +20,9 @@ from bench.measure import Figure
 from bench.peer_process import started
 from bench.peers.protocol import TOP_K, Batch, PeerSettings, Run
 from bench.settings import Settings
+from caesura.cli.state import state_folder
 from caesura.engine import Engine, EngineConfig, SequenceRequest, build_engine, load
+from caesura.engine.native.building import Build
 from caesura.messages.request import Sampling
 from caesura.tokens import Tokenizer
 from caesura.tokens.markers import MARKERS
@@ -47,7 +50,8 @@ class OurEngine:
     name = OURS
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        self._engine: Engine = build_engine(load(folder), EngineConfig(num_threads=settings.threads))
+        config = EngineConfig(num_threads=settings.threads, native=native_build())
+        self._engine: Engine = build_engine(load(folder), config)
 
     def run(self, batch: Batch) -> Run:
         """All jobs at once."""
@@ -65,6 +69,12 @@ class OurEngine:
     def close(self) -> None:
         """Shut the engine down."""
         self._engine.close()
+
+
+def native_build() -> Build | None:
+    """What a server starts with: `CAESURA_NATIVE=0` turns it off here, too."""
+    is_off = os.environ.get("CAESURA_NATIVE") == "0"
+    return None if is_off else Build(state_folder(os.environ) / "native")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from typing import Any, cast
 import torch
 from transformers import AutoModelForCausalLM
 
+from bench.contest import native_build
 from bench.measure import Figure, interleaved, rate
-from caesura.engine import Engine, SequenceRequest, build_engine, load
+from caesura.engine import Engine, EngineConfig, SequenceRequest, build_engine, load
 from caesura.messages.request import Sampling
 from caesura.tokens.markers import MARKERS
 
@@ -46,7 +47,7 @@ class Contest:
 
     def __init__(self, folder: Path, dtype: torch.dtype) -> None:
         loaded = load(folder, dtype=dtype)
-        self._engine: Engine = build_engine(loaded)
+        self._engine: Engine = build_engine(loaded, EngineConfig(native=native_build()))
         # The peer has a dozen classes for this; none of them is typed.
         self._peer = cast(Any, AutoModelForCausalLM).from_pretrained(folder, dtype=dtype).eval()
         self._peer.generation_config.eos_token_id = None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from bench.contest import OURS, Contest, Standing, beside, hold, random_prompt, words
+from bench.contest import OURS, Contest, Standing, beside, hold, native_build, random_prompt, words
 from bench.measure import Figure
 from bench.peers.protocol import Batch, Job, Recorder, Run
 from bench.settings import Settings
@@ -37,7 +37,7 @@ class SteppedEngine:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         torch.set_num_threads(settings.threads or _OUR_THREADS)
-        self._core = build_core(load(folder), EngineConfig())
+        self._core = build_core(load(folder), EngineConfig(native=native_build()))
 
     def run(self, batch: Batch) -> Run:
         """The late jobs to their ends, the others some tokens on: what they take without the prompt, as long

@@ -29,6 +29,8 @@ os.environ.update(_read_environment(ROOT / "offline.env"))
 # Models in tests are so small that a second thread costs more than it brings.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "agg"
+# Nothing is compiled but where a test asks for it.
+os.environ["CAESURA_NATIVE"] = "0"
 # Otherwise pytest-asyncio, asking for the current event loop, makes one that nobody closes.
 asyncio.set_event_loop(None)
 

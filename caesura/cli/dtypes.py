@@ -46,6 +46,7 @@ class Loading:
     rope_scaling: such as `yarn:4`; None: as config.json says.
     kv_dtype: of keys and values.
     kv_bytes: of each model's keys and values; None: 4 GB, or what is left beside the weights.
+    is_native: whether a C++ compiler, if there is one, makes small steps faster.
     """
 
     dtype: Dtype = Dtype.AUTO
@@ -53,6 +54,7 @@ class Loading:
     rope_scaling: str | None = None
     kv_dtype: KVDtype = KVDtype.AUTO
     kv_bytes: int | None = None
+    is_native: bool = False
 
 
 def parse_bytes(option: str, word: str) -> int:

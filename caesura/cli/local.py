@@ -7,6 +7,7 @@ which folder. This file imports torch; verbs import it only when they need it. R
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ import torch
 from caesura.cli.caching import Caching
 from caesura.cli.dtypes import Dtype, KVDtype, Loading, Quantise
 from caesura.cli.page_tiers import page_tiers, ram_bytes
+from caesura.cli.state import state_folder
 from caesura.engine import EngineConfig, LoadedModel, LocalClient, load
 from caesura.engine.fit import (
     Need,
@@ -27,9 +29,11 @@ from caesura.engine.fit import (
     need,
 )
 from caesura.engine.kv_store import KVDtype as EngineKVDtype
-from caesura.engine.loading import chosen_dtype
+from caesura.engine.loading import chosen_dtype, step_threads
+from caesura.engine.native.building import Build
 from caesura.messages.errors import ModelFolderError
 from caesura.model.folder import FolderError, read_config
+from caesura.model.frozen import MAX_FROZEN_PARAMETERS
 from caesura.model.quantised import Quantisation
 from caesura.model.rope_scaling import RopeScaling
 from caesura.tokens.tokenizer import TokenizerError
@@ -70,7 +74,10 @@ def local_client(
         kv_dtype=_KV_DTYPES[loading.kv_dtype],
         enforces_grammars=enforces_grammars,
     )
-    config = replace(config, kv_bytes=_kv_bytes(folders, config, loading, device, ram_bytes(caching, device)))
+    kv_bytes = _kv_bytes(folders, config, loading, device, ram_bytes(caching, device))
+    # Begun here, so that it is built by the time that the models are read.
+    native = Build(state_folder(os.environ) / "native") if _may_be_native(loading, device) else None
+    config = replace(config, kv_bytes=kv_bytes, native=native)
     models = {name: _loaded(name, folder, loading, device) for name, folder in folders.items()}
     with page_tiers(models, caching, device) as tiers:
         client = LocalClient(models, config, tiers)
@@ -78,6 +85,13 @@ def local_client(
             yield client
         finally:
             client.close()
+
+
+def _may_be_native(loading: Loading, device: str) -> bool:
+    """Whether there are models for which native steps are made; how large they are is not known here."""
+    if not loading.is_native or loading.quantise is not None or loading.kv_dtype is not KVDtype.AUTO:
+        return False
+    return device == "cpu" and chosen_dtype(_TORCH_DTYPES[loading.dtype], None, device) == torch.bfloat16
 
 
 def _kv_bytes(
@@ -107,6 +121,8 @@ def _need(name: str, folder: Path, config: EngineConfig, loading: Loading, devic
         shape = read_config(folder) if scaling is None else scaling.applied(read_config(folder))
     except ValueError as error:
         raise ModelFolderError(f"model `{name}` cannot be loaded: {error}") from error
+    is_small = shape.num_parameters <= MAX_FROZEN_PARAMETERS
+    on_one_thread = step_threads(shape.num_parameters, config.num_threads) == 1
     return need(
         shape,
         dtype=dtype,
@@ -114,6 +130,7 @@ def _need(name: str, folder: Path, config: EngineConfig, loading: Loading, devic
         max_running=config.scheduler.max_running,
         kv_dtype=config.kv_dtype,
         has_second_copy=holds_second_copy(shape.num_parameters, dtype, quantise, device),
+        has_native_copy=is_small and on_one_thread and _may_be_native(loading, device),
     )
 
 

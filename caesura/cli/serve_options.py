@@ -48,6 +48,13 @@ KvDtype = Annotated[
     KVDtype,
     typer.Option(help="How keys and values are kept; int8 fits nearly twice bfloat16's into a memory."),
 ]
+Native = Annotated[
+    bool,
+    typer.Option(
+        envvar="CAESURA_NATIVE",
+        help="Compute small steps in native code, built at the start where a C++ compiler is installed.",
+    ),
+]
 RopeScaling = Annotated[
     str | None,
     typer.Option(

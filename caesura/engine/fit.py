@@ -62,19 +62,19 @@ def need(
     max_running: int,
     kv_dtype: KVDtype | None = None,
     has_second_copy: bool = False,
+    has_native_copy: bool = False,
 ) -> Need:
     """What a model of this shape takes.
 
     max_running: how many sequences run at once.
     kv_dtype: how keys and values are kept; None: as they are computed.
     has_second_copy: whether the engine holds matrices a second time; see `holds_second_copy`.
+    has_native_copy: whether it holds them once more; see `native/network.py`.
     """
-    second = 0
-    if has_second_copy:
-        embedding = 0 if config.tie_embeddings else config.vocab_size * config.hidden_size
-        second = (config.num_parameters - embedding) * dtype.itemsize
+    embedding = 0 if config.tie_embeddings else config.vocab_size * config.hidden_size
+    copies = (has_second_copy + has_native_copy) * (config.num_parameters - embedding) * dtype.itemsize
     return Need(
-        weight_bytes=weight_bytes(config, dtype, quantise) + second,
+        weight_bytes=weight_bytes(config, dtype, quantise) + copies,
         token_bytes=page_bytes(config, 1, dtype, kv_dtype),
         min_kv_tokens=min(_MIN_KV_TOKENS, config.max_positions),
         max_kv_tokens=config.max_positions * max_running,

@@ -7,6 +7,7 @@ Leaves: a `LoadedModel`, and an `Engine` for it. Read next: `engine.py`.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ from caesura.engine.grammar import GrammarCompiler
 from caesura.engine.identity import cache_identity, folder_identity, read_unchanged
 from caesura.engine.int8_store import Int8Store
 from caesura.engine.kv_store import KVDtype, KVStore, page_bytes
+from caesura.engine.native.building import Build
+from caesura.engine.native.network import NativeNetwork, native_network
 from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA, PagePool
 from caesura.engine.plain_store import PlainStore
 from caesura.engine.prefix_cache import PrefixCache
@@ -33,6 +36,7 @@ from caesura.engine.scheduler import SchedulerConfig
 from caesura.engine.tiers import PageTiers
 from caesura.messages.response import ModelInfo
 from caesura.model.folder import FolderError, load_model
+from caesura.model.frozen import MAX_FROZEN_PARAMETERS
 from caesura.model.quantised import Quantisation
 from caesura.model.rope_scaling import RopeScaling
 from caesura.model.transformer import Transformer
@@ -40,6 +44,8 @@ from caesura.tokens.chat_format import ChatFormat
 from caesura.tokens.folder_format import load_format
 from caesura.tokens.foreign_tokenizer import ForeignTokenizer
 from caesura.tokens.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
 
 _MAX_ONE_THREAD_PARAMETERS = 30_000_000
 KV_STORES: Mapping[KVDtype | None, type[PlainStore | Int8Store]] = {None: PlainStore, "int8": Int8Store}
@@ -81,6 +87,7 @@ class EngineConfig:
         for models whose template writes former turns otherwise than they were generated.
     enforces_grammars: whether calls and answers of a given form are held to their grammars. Only measuring
         what a model writes by itself turns it off; no server does.
+    native: what computes small steps in one native function, where it can; None: torch's operators do.
     """
 
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
@@ -92,6 +99,7 @@ class EngineConfig:
     tiers: PageTiers | None = None
     warms_tails: bool = True
     enforces_grammars: bool = True
+    native: Build | None = None
 
 
 def load(
@@ -157,9 +165,13 @@ def build_engine(loaded: LoadedModel, config: EngineConfig | None = None) -> Eng
     """An engine for a loaded model, with a pool of its own. It starts with its first request."""
     config = config or EngineConfig()
     keep_freed_memory()
-    is_small = loaded.model.config.num_parameters < _MAX_ONE_THREAD_PARAMETERS
-    num_threads = config.num_threads or (1 if is_small else None)
+    num_threads = step_threads(loaded.model.config.num_parameters, config.num_threads)
     return Engine(build_core(loaded, config), num_threads=num_threads, max_waiting=config.max_waiting)
+
+
+def step_threads(num_parameters: int, wanted: int | None) -> int | None:
+    """The threads of each operator of a decode step; None: torch's own choice. wanted: see `EngineConfig`."""
+    return wanted or (1 if num_parameters < _MAX_ONE_THREAD_PARAMETERS else None)
 
 
 def grammar_compiler(loaded: LoadedModel) -> GrammarCompiler:
@@ -189,7 +201,12 @@ def build_core(loaded: LoadedModel, config: EngineConfig) -> EngineCore:
     )
     return EngineCore(
         # Told a number of threads, the engine keeps to it; else prompts take what the machine has.
-        Runner(model, store, prompt_threads=torch.get_num_threads() if config.num_threads is None else 1),
+        Runner(
+            model,
+            store,
+            prompt_threads=torch.get_num_threads() if config.num_threads is None else 1,
+            native=_native(model, store, config),
+        ),
         PrefixCache(pool, store, tiers=config.tiers),
         loaded.chat_format,
         table,
@@ -208,6 +225,18 @@ def _store(model: Transformer, pool: PagePool, kv_dtype: KVDtype | None) -> KVSt
         dtype=weight.dtype,
         device=weight.device,
     )
+
+
+def _native(model: Transformer, store: KVStore, config: EngineConfig) -> NativeNetwork | None:
+    """It computes on one thread, so it is for models to which the engine gives one."""
+    num_parameters = model.config.num_parameters
+    is_small = num_parameters <= MAX_FROZEN_PARAMETERS
+    if config.native is None or not is_small or step_threads(num_parameters, config.num_threads) != 1:
+        return None
+    library = config.native.library()
+    network = None if library is None else native_network(model, store, library)
+    log.info("small steps are computed by %s", "torch's operators" if network is None else "native code")
+    return network
 
 
 def _num_pages(model: Transformer, page_size: int, config: EngineConfig) -> int:

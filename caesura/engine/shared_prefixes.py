@@ -86,11 +86,13 @@ def longest_first(rows: Sequence[Row]) -> tuple[Row, ...]:
 def _shared(rows: Sequence[Row], page_size: int) -> Pages:
     """The pages with which all begin; never the one that a row is writing to."""
     most = min(row.start for row in rows) // page_size
-    shared = np.asarray(rows[0].pages[:most], dtype=np.int64)
+    shared = list(rows[0].pages[:most])
     for row in rows[1:]:
-        differs = np.flatnonzero(shared != np.asarray(row.pages[: len(shared)], dtype=np.int64))
-        shared = shared[: differs[0]] if len(differs) else shared
-    return shared
+        pages = list(row.pages[: len(shared)])
+        if pages != shared:
+            pairs = zip(pages, shared, strict=True)
+            shared = shared[: next(place for place, (one, other) in enumerate(pairs) if one != other)]
+    return np.asarray(shared, dtype=np.int64)
 
 
 def _is_worth_it(rows: Sequence[Row], num_shared: int, page_size: int) -> bool:
