@@ -22,7 +22,7 @@ from bench.peers.protocol import TOP_K, Batch, PeerSettings, Run
 from bench.settings import Settings
 from caesura.cli.state import state_folder
 from caesura.engine import Engine, EngineConfig, SequenceRequest, build_engine, load
-from caesura.engine.native.building import Build
+from caesura.kernels.building import Build
 from caesura.messages.request import Sampling
 from caesura.tokens import Tokenizer
 from caesura.tokens.markers import MARKERS

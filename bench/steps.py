@@ -2,7 +2,7 @@
 
 `python -m bench.steps [--model FOLDER] [--repeats N]`. Both engines live in one process and take turns; only
 steps in which every sequence decodes are counted, in processor time of the thread, so that other programs
-matter little. Enters: a folder. Leaves: a table. Read next: `caesura/engine/native/network.py`.
+matter little. Enters: a folder. Leaves: a table. Read next: `caesura/engine/native_network.py`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from bench.peers.protocol import TOP_K
 from bench.run import BUNDLED
 from caesura.engine import EngineConfig, EngineCore, SchedulerConfig, SequenceRequest, load
 from caesura.engine.loading import build_core
-from caesura.engine.native.building import Build
 from caesura.engine.process_memory import keep_freed_memory
+from caesura.kernels.building import Build
 from caesura.messages.request import Sampling
 
 _NUM_SHARED = 2000

@@ -25,12 +25,13 @@ MAX_FUNCTION_LINES = 80
 ARROWS: dict[str, set[str]] = {
     "messages": set(),
     "model": set(),
+    "kernels": set(),
     "bundled": set(),
     "tokens": {"messages"},
     "server": {"messages"},
     "web": {"messages"},
     "evals": {"messages"},
-    "engine": {"model", "tokens", "messages"},
+    "engine": {"model", "kernels", "tokens", "messages"},
     "train": {"model", "tokens", "messages"},
     "constitution": {"messages"},
     "rl": {"engine", "train", "evals", "constitution", "model", "tokens", "messages"},
@@ -41,6 +42,7 @@ WITHOUT_TORCH = ("messages", "tokens", "server", "web", "evals", "constitution")
 
 PUBLIC_NAMES: dict[str, set[str]] = {
     "messages": set(),
+    "kernels": set(),
     "model": {
         "PRESETS",
         "Attend",

@@ -30,7 +30,7 @@ from caesura.engine.fit import (
 )
 from caesura.engine.kv_store import KVDtype as EngineKVDtype
 from caesura.engine.loading import chosen_dtype, step_threads
-from caesura.engine.native.building import Build
+from caesura.kernels.building import Build
 from caesura.messages.errors import ModelFolderError
 from caesura.model.folder import FolderError, read_config
 from caesura.model.frozen import MAX_FROZEN_PARAMETERS

@@ -69,7 +69,7 @@ def need(
     max_running: how many sequences run at once.
     kv_dtype: how keys and values are kept; None: as they are computed.
     has_second_copy: whether the engine holds matrices a second time; see `holds_second_copy`.
-    has_native_copy: whether it holds them once more; see `native/network.py`.
+    has_native_copy: whether it holds them once more; see `native_network.py`.
     """
     embedding = 0 if config.tie_embeddings else config.vocab_size * config.hidden_size
     copies = (has_second_copy + has_native_copy) * (config.num_parameters - embedding) * dtype.itemsize

@@ -24,8 +24,7 @@ from caesura.engine.grammar import GrammarCompiler
 from caesura.engine.identity import cache_identity, folder_identity, read_unchanged
 from caesura.engine.int8_store import Int8Store
 from caesura.engine.kv_store import KVDtype, KVStore, page_bytes
-from caesura.engine.native.building import Build
-from caesura.engine.native.network import NativeNetwork, native_network
+from caesura.engine.native_network import NativeNetwork, native_network
 from caesura.engine.pages import PAGE_SIZE_CPU, PAGE_SIZE_CUDA, PagePool
 from caesura.engine.plain_store import PlainStore
 from caesura.engine.prefix_cache import PrefixCache
@@ -34,6 +33,7 @@ from caesura.engine.runner import Runner, has_fast_bfloat16
 from caesura.engine.sampler import MaskTable
 from caesura.engine.scheduler import SchedulerConfig
 from caesura.engine.tiers import PageTiers
+from caesura.kernels.building import Build
 from caesura.messages.response import ModelInfo
 from caesura.model.folder import FolderError, load_model
 from caesura.model.frozen import MAX_FROZEN_PARAMETERS

@@ -3,7 +3,7 @@
 Steps with much to do can take more threads than others: a decode step's operators are too small to share,
 a prompt's are not. Where there is a native network, it computes what one thread does: decode rows and small
 chunks. Enters: a `StepPlan`. Leaves: the logits of the rows that sample. Read next: `paged_attention.py`,
-`native/network.py`.
+`native_network.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from caesura.engine.kv_store import KVStore
-from caesura.engine.native.network import NativeNetwork
-from caesura.engine.native.reading import step_table
+from caesura.engine.native_network import NativeNetwork
 from caesura.engine.pace import chunk_work
 from caesura.engine.paged_attention import PagedAttention, attention_plan
 from caesura.engine.process_memory import on_own_thread
 from caesura.engine.scheduler import Row, StepPlan
 from caesura.engine.shared_prefixes import Arrangement, arranged, longest_first
+from caesura.engine.step_table import step_table
 from caesura.engine.window_attention import WindowedAttention
 from caesura.model.attention import Attend
 from caesura.model.frozen import MAX_FROZEN_PARAMETERS, frozen

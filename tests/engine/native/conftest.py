@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from caesura.engine.native.building import FLAGS, BuildError, build, found_compiler
-from caesura.engine.native.library import Library
-
-
-@pytest.fixture(scope="session")
-def compiler() -> str:
-    try:
-        return found_compiler(os.environ)
-    except BuildError as error:
-        pytest.skip(str(error))
+from caesura.kernels.building import FLAGS, build
+from caesura.kernels.library import Library
+from tests.kernels.conftest import compiler as compiler
 
 
 @pytest.fixture(scope="session", params=["", "-DCAESURA_PLAIN"], ids=["processor", "plain"])

@@ -11,9 +11,9 @@ import torch
 from caesura.engine import EngineConfig, LoadedModel, SequenceRequest
 from caesura.engine.core import EngineCore, Finished
 from caesura.engine.loading import build_core
-from caesura.engine.native.building import Build
 from caesura.engine.pages import PAGE_SIZE_CPU
 from caesura.engine.scheduler import SchedulerConfig
+from caesura.kernels.building import Build
 from caesura.messages.request import Sampling
 from caesura.model import PackedAttention, Transformer
 from tests.engine.test_not_finite import BAD, Kind, ask, config_of, innocents, poisoned, run, spoil_every_page

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from caesura.engine.int8_store import Int8Store
-from caesura.engine.native.library import Library
-from caesura.engine.native.network import native_network
+from caesura.engine.native_network import native_network
 from caesura.engine.plain_store import PlainStore
 from caesura.engine.runner import Runner, StepOutput
 from caesura.engine.scheduler import Row, StepPlan
+from caesura.kernels.library import Library
 from caesura.model import ModelConfig, Transformer
 from caesura.model.config import RopeConfig
 from caesura.model.quantised import quantise

@@ -2,7 +2,7 @@
 
 Enters: bfloat16 weights on a CPU, and each step's table. Leaves: hidden states and logits; the tokens' keys
 and values lie in the store. Later changes to the weights go unnoticed. Shapes: T tokens, R of them scored,
-D hidden size, V vocabulary. Read next: `step.cpp`.
+D hidden size, V vocabulary. Read next: `caesura/kernels/step.cpp`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from caesura.engine.kv_store import KVStore
-from caesura.engine.native.library import PANEL, Layer, Library, Matrix, Model, Step
-from caesura.engine.native.reading import StepTable
 from caesura.engine.plain_store import PlainStore
+from caesura.engine.step_table import StepTable
+from caesura.kernels.library import PANEL, Layer, Library, Matrix, Model, Step
 from caesura.model.transformer import FeedForward, Transformer
 from caesura.model.transformer import Layer as PlainLayer
 

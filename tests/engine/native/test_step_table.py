@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.engine.native.reading import StepTable, step_table
 from caesura.engine.scheduler import Row
 from caesura.engine.shared_prefixes import arranged
+from caesura.engine.step_table import StepTable, step_table
 
 PAGE = 4
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 
-from caesura.engine.native.library import Library
+from caesura.kernels.library import Library
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 Rows of one token that begin alike are read together, as `shared_prefixes.py` finds them. A chunk's tokens
 are cut where pages begin: those of one page have all earlier pages in common, and among them what the chunk
 itself computes, for each layer writes all keys and values before it reads any. Enters: a step's rows. Leaves:
-a `StepTable`. Integers only. Read next: `network.py`.
+a `StepTable`. Integers only. Read next: `native_network.py`.
 """
 
 from __future__ import annotations

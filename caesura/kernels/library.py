@@ -1,7 +1,7 @@
 """The built library's functions and structures, as Python calls them.
 
 Each structure mirrors the one of its name in `step.cpp`; all fields are eight bytes. Enters: a built file.
-Leaves: a `Library`. Read next: `network.py`.
+Leaves: a `Library`. Read next: `step.cpp`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from caesura.engine.native.building import FLAGS, Build, BuildError, build, found_compiler
+from caesura.kernels.building import FLAGS, Build, BuildError, build, found_compiler
 
 # Builds that are not run need not be fast.
 QUICK = ("-O0", *FLAGS[1:])
