@@ -90,11 +90,11 @@ class AlignmentPrompts:
     or turns before it. seed: of it all.
     """
 
-    num_grammar: int = 8_000
+    num_grammar: int = 14_000
     num_written: int = 2
-    num_public: int = 20
+    num_public: int = 8
     num_benign: int = 700
-    num_templated: int = 5_000
+    num_templated: int = 2_500
     harmful_templated: float = 0.5
     in_conversation: float = 0.12
     seed: int = 4
@@ -254,9 +254,7 @@ def guard() -> GuardConfig:
 
 def constitution() -> Stage:
     """Half of the tokens are safety prompts with what the constitution says to them, half the stages before:
-    with a twentieth of the rows from there, a fifth of the accuracy was gone. How a reply begins counts
-    twelve times: whether it declines is one token in sixty, and without it a third of the harmful requests
-    that it was trained on were answered (docs/log.md).
+    with a twentieth of the rows from there, a fifth of the accuracy was gone (docs/log.md).
     """
     return Stage(
         name="nano-constitution",
@@ -265,7 +263,7 @@ def constitution() -> Stage:
         documents=ConstitutionRows(
             revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
             kept=ConversationsWithTools(
-                num_tools=2_000,
+                num_tools=900,
                 seed=4,
                 max_tokens=_ROWS[-1],
                 others=Conversations(
@@ -274,13 +272,13 @@ def constitution() -> Stage:
                     mix=_REASONING,
                     seed=4,
                     max_tokens=512,
-                    prose_chars=1_200_000,
+                    prose_chars=400_000,
                 ),
             ),
         ),
-        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=4, lead_targets=3, lead_weight=12),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=4),
         loop=LoopConfig(
-            num_steps=900,
+            num_steps=850,
             optimiser=OptimiserConfig(
                 learning_rate=1.5e-3, embedding_learning_rate=1.5e-3, warmup_steps=20, decay_fraction=0.6
             ),
@@ -289,19 +287,17 @@ def constitution() -> Stage:
 
 
 def decisions() -> Stage:
-    """Part of the same rows once more: after one pass nano still declines 6 % of everyday requests, and 12 %
-    of harmless ones in words that it has not seen (docs/log.md).
+    """The same rows again, but how a reply begins counts twelve times: after a pass over all words two thirds
+    of the harmful requests that it was trained on were declined, so little of the loss was the decision.
     """
-    stage = constitution()
-    optimiser = replace(stage.loop.optimiser, learning_rate=1.2e-3, embedding_learning_rate=1.2e-3)
-    return replace(
-        stage,
+    return Stage(
         name="nano-decisions",
-        start_from=stage.name,
+        display_name="Caesura nano",
+        start_from="nano-constitution",
         documents=ConstitutionRows(
             revised=JobRows(job="nano-revisions", max_tokens=_ROWS[-1]),
             kept=ConversationsWithTools(
-                num_tools=1_500,
+                num_tools=500,
                 seed=5,
                 max_tokens=_ROWS[-1],
                 others=Conversations(
@@ -310,12 +306,17 @@ def decisions() -> Stage:
                     mix=_REASONING,
                     seed=5,
                     max_tokens=512,
-                    prose_chars=400_000,
+                    prose_chars=200_000,
                 ),
             ),
         ),
-        packing=replace(stage.packing, seed=5),
-        loop=replace(stage.loop, num_steps=400, optimiser=optimiser),
+        packing=PackingConfig(batch_tokens=8192, row_tokens=_ROWS, seed=5, lead_targets=3, lead_weight=12),
+        loop=LoopConfig(
+            num_steps=550,
+            optimiser=OptimiserConfig(
+                learning_rate=1.2e-3, embedding_learning_rate=1.2e-3, warmup_steps=20, decay_fraction=0.6
+            ),
+        ),
     )
 
 

@@ -4,7 +4,7 @@
 
 The aligned model goes on for a few minutes on the same prompts twice: under the constitution that comes
 along, and under another sentence and other wordings for `no-violence`. Then both are asked requests that
-neither was trained on. Enters: the stages `nano-tools` and `nano-constitution`, the data folder. Leaves: a
+neither was trained on. Enters: the stages `nano-tools` and `nano-decisions`, the data folder. Leaves: a
 config tree; the figures are in `runs/principle-trial/results.json`. Read next: `alignment.py`.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from caesura.evals.safety.prompts import SafetyPrompt
 from caesura.evals.safety.written import written_requests
-from caesura.recipes.alignment import AlignmentPrompts, ConstitutionRows, constitution, revisions
+from caesura.recipes.alignment import AlignmentPrompts, ConstitutionRows, decisions, revisions
 from caesura.recipes.finetune import JobRows
 from caesura.recipes.nano import MIX, Conversations, ConversationsWithTools
 from caesura.rl.principle_trial import ChangedConstitution, PrincipleTrial
@@ -98,7 +98,7 @@ def _arm(name: str, followed: str) -> tuple[Job, Job]:
         num_rounds=4,
         rows=RowConfig(mode_weights=(0.3, 0.35, 0.35), seed=4),
     )
-    stage = constitution()
+    stage = decisions()
     optimiser = replace(stage.loop.optimiser, learning_rate=1e-3, embedding_learning_rate=1e-3)
     learning = replace(
         stage,

@@ -97,6 +97,6 @@ def reasoning(
         guard=guard,
         anchors=anchors,
         anchor_packing=PackingConfig(
-            batch_tokens=4096, row_tokens=(256, 512, 1024, 1536), seed=6, lead_targets=3, lead_weight=4
+            batch_tokens=4096, row_tokens=(256, 512, 1024, 1536), seed=6, lead_targets=3, lead_weight=12
         ),
     )
