@@ -26,9 +26,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bench.contest import native_build
 from bench.decode import QUICK, Sizes, check_length
 from bench.measure import Figure, interleaved, rate
-from caesura.engine import Engine, LoadedModel, SequenceRequest, build_engine, load
+from caesura.engine import Engine, EngineConfig, LoadedModel, SequenceRequest, build_engine, load
 from caesura.messages.content import conversation
 from caesura.messages.request import Sampling
 
@@ -116,7 +117,7 @@ def measure_server(folder: Path, *, is_quick: bool) -> list[Figure]:
     """The share of the engine's tokens that arrives through HTTP streaming."""
     sizes = QUICK if is_quick else Sizes(num_new=512)
     loaded = load(folder)
-    engine = build_engine(loaded)
+    engine = build_engine(loaded, EngineConfig(native=native_build()))
     figures: list[Figure] = []
     with served(folder, folder.parent) as url:
         for streams in sizes.streams:
