@@ -29,16 +29,17 @@ def faults(events: Sequence[Any]) -> list[str]:
     kinds = [event["type"] for event in told]
     if kinds[:1] != ["message_start"] or kinds[-2:] != ["message_delta", "message_stop"]:
         return [f"begins or ends as no reply does: {kinds[:1]} ... {kinds[-2:]}"]
-    found = list(_block_faults(told[1:-2]))
-    if told[-2]["delta"]["stop_reason"] is None:
+    reason = told[-2]["delta"]["stop_reason"]
+    found = list(_block_faults(told[1:-2], is_cut=reason == "max_tokens"))
+    if reason is None:
         found.append("has no stop reason")
     return found
 
 
-def _block_faults(events: Sequence[Any]) -> Iterator[str]:
-    """One block is open at a time, and its deltas are of its kind."""
+def _block_faults(events: Sequence[Any], *, is_cut: bool) -> Iterator[str]:
+    """One block is open at a time, and its deltas are of its kind. A reply that is cut may end in a call."""
     index, block, written = -1, None, ""
-    for event in events:
+    for number, event in enumerate(events, start=1):
         kind = event["type"]
         if kind == "content_block_start" and block is None and event["index"] == index + 1:
             index, block, written = event["index"], event["content_block"]["type"], ""
@@ -47,7 +48,8 @@ def _block_faults(events: Sequence[Any]) -> Iterator[str]:
                 yield f"a {block} block has a {event['delta']['type']}"
             written += event["delta"].get("partial_json", "")
         elif kind == "content_block_stop" and block is not None and event["index"] == index:
-            yield from _call_faults(block, written)
+            if not (is_cut and number == len(events)):
+                yield from _call_faults(block, written)
             block = None
         else:
             yield f"{kind} of block {event.get('index')} where {block} is open"

@@ -36,6 +36,16 @@ def test_a_stream_as_it_should_be_has_no_faults() -> None:
     assert num_prompt([START]) == 6
 
 
+CUT: Any = [{"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}, {"type": "message_stop"}]
+
+
+def test_only_a_reply_that_was_cut_may_end_within_a_call() -> None:
+    assert faults([START, *TEXT, *call('{"a": '), *CUT]) == []
+    cut = block("tool_use", {"type": "input_json_delta", "partial_json": "{"})
+    told = block("text", {"type": "text_delta", "text": "x"}, 1)
+    assert faults([START, *cut, *told, *CUT]) == ["a call's input is no JSON: {"]
+
+
 @pytest.mark.parametrize(
     "events",
     [
