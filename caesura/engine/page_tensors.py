@@ -72,7 +72,7 @@ class PageTensors:
     def import_pages(self, pages: Sequence[int], payloads: Tensor) -> None:
         """Fill pages from a row of bytes for each."""
         shape = (len(pages), len(self._layers), 2, -1, *self._page_shape)
-        filled = payloads.contiguous().view(self.dtype).view(shape)
+        filled = payloads.contiguous().view(self.dtype).view(shape).to(self.device)
         for run, first in _neighbours(pages):
             for number, layer in enumerate(self._layers):
                 layer[:, :, first : first + len(run)] = filled[run.start : run.stop, number].permute(

@@ -95,4 +95,7 @@ def _chunk_reads(row: Row, page_size: int) -> Iterator[Read]:
 
 
 def _pages(row: Row, first: int, stop: int) -> Pages:
+    """Raises IndexError if the row has fewer: whoever reads the table counts on them."""
+    if len(row.pages) < stop:
+        raise IndexError(f"sequence {row.sequence} has {len(row.pages)} pages where a step reads {stop}")
     return np.asarray(row.pages[first:stop], dtype=np.int64)

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -144,8 +145,10 @@ def _write_through(path: str) -> None:
 
 def _remove_left(folder: Path) -> None:
     for path in folder.glob("*.part"):
-        if time.time() - path.stat().st_mtime > _LEFT_S:
-            path.unlink(missing_ok=True)
+        # Another process may be removing the same.
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _LEFT_S:
+                path.unlink()
 
 
 def _run(command: Sequence[str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engine.scheduler import Row
-from caesura.engine.shared_prefixes import arranged
+from caesura.engine.shared_prefixes import Arrangement, arranged
 from caesura.engine.step_table import StepTable, step_table
 
 PAGE = 4
@@ -82,3 +83,11 @@ def test_what_is_scored_is_the_last_token_of_each_row_that_samples(
         expected += [stop - 1] if row.is_sampled else []
     start = 2 * table.num_tokens
     assert table.integers[start : start + table.num_scored].tolist() == expected
+
+
+@pytest.mark.parametrize("is_chunk", [False, True])
+def test_a_row_with_too_few_pages_is_refused_by_its_sequence(is_chunk: bool) -> None:
+    row = Row(7, 2 * PAGE, (40,), (0, 1), True)
+    decode = Arrangement((), () if is_chunk else (row,))
+    with pytest.raises(IndexError, match="sequence 7 has 2 pages where a step reads 3"):
+        step_table(decode, [row] if is_chunk else [], PAGE)
